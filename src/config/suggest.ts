@@ -1,0 +1,45 @@
+// Did-you-mean: the known name that is nearest to what was written.
+
+/** Answers the nearest of `known` to `given`, or undefined when none is close enough to be a likely slip. */
+export function nearest(given: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(1, Math.floor(given.length / 3)) + 1
+  for (const name of known) {
+    const distance = editDistance(given.toLowerCase(), name.toLowerCase(), bestDistance)
+    if (distance < bestDistance) {
+      best = name
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** ` Did you mean "x"?`, or the list of all there is, or nothing: ready to be put after a full stop. */
+export function hint(given: string, known: Iterable<string>): string {
+  const names = [...known]
+  const near = nearest(given, names)
+  if (near !== undefined) return ` Did you mean "${near}"?`
+  if (names.length === 0) return ''
+  return ` There is: ${names.join(', ')}.`
+}
+
+/** Optimal string alignment distance (a swap of neighbours costs 1), cut off at `limit`. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit
+  let beforePrevious: number[] = []
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      let cost = Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + (same ? 0 : 1))
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, beforePrevious[j - 2]! + 1)
+      }
+      current.push(cost)
+    }
+    beforePrevious = previous
+    previous = current
+  }
+  return previous[b.length]!
+}
