@@ -7,7 +7,7 @@ import { OptionError, OptionErrors } from './errors.js'
 import { hint } from './suggest.js'
 
 /** One setting. */
-export interface Option<T, D extends T | undefined = T | undefined> {
+export interface Option<T, D = T | undefined> {
   readonly type: Converter<T>
   /** Used when the setting is absent; undefined means "none". */
   readonly default: D
@@ -39,12 +39,13 @@ export type Values<T extends OptionTable> = {
     : never
 }
 
-/** Declares one option; exists so that the compiler infers its type and default. */
-export function option<T, D extends T | undefined>(
-  spec: Option<T, D> & { required: true },
-): Option<T, D> & { required: true }
-export function option<T, D extends T | undefined>(spec: Option<T, D>): Option<T, D>
-export function option<T, D extends T | undefined>(spec: Option<T, D>): Option<T, D> {
+/** Declares one option; exists so that the compiler infers the type of its value. */
+export function option<T>(
+  spec: Option<T, undefined> & { required: true },
+): Option<T, undefined> & { required: true }
+export function option<T>(spec: Option<T, undefined>): Option<T, undefined>
+export function option<T>(spec: Option<T, NoInfer<T>>): Option<T, T>
+export function option<T>(spec: Option<T>): Option<T> {
   return spec
 }
 

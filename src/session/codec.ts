@@ -14,6 +14,11 @@ export interface Document<E> {
   /** `_domain` and `_path` of Beaker: what the session itself says about its cookie. undefined: says nothing. */
   domain?: string | null | undefined
   path?: string | null | undefined
+  /**
+   * The id that the row itself carries: `_id` of Beaker's cookie sessions, and our own. undefined: says nothing.
+   * Rows in a store are known by the store's key; there it is nothing to trust.
+   */
+  id?: string | undefined
 }
 
 export interface Codec<E> {
@@ -39,6 +44,13 @@ export class CorruptSession extends Error {
  */
 export class ForeignSession extends Error {
   override readonly name = 'ForeignSession'
+  /** What could be read of it, for looking only: to encode it would drop the rest. undefined: nothing. */
+  readonly readable: Document<unknown> | undefined
+
+  constructor(reason: string, readable?: Document<unknown>) {
+    super(reason)
+    this.readable = readable
+  }
 }
 
 /** A value that the format can't hold: circular, a function, a Date under JSON. Names the path to it, not the value. */

@@ -1,0 +1,39 @@
+// From whatever a framework calls a request to its session.
+
+import type { IncomingMessage } from 'node:http'
+import type { Environ } from '../protocol.js'
+import type { Session } from '../session/session.js'
+import type { SessionHandle } from './session-handle.js'
+
+/** A Node, Express or Connect request; what wraps one: a Koa context (`ctx.req`) or a Fastify request (`request.raw`). */
+export type RequestLike =
+  | IncomingMessage
+  | { readonly req: IncomingMessage }
+  | { readonly raw: IncomingMessage }
+
+/**
+ * The session of a request. I/O only if it came with a cookie of ours; twice is once.
+ * Throws when no session filter is in front of the app.
+ */
+export function getSession<T extends object = Record<string, unknown>>(
+  request: RequestLike,
+): Promise<Session<T>> {
+  return getSessionHandle(request).load<T>()
+}
+
+/** The session of a request, not loaded yet. */
+export function getSessionHandle(request: RequestLike): SessionHandle {
+  const handle = environOf(request)?.['beaker.session']
+  if (handle !== undefined) return handle
+  throw new Error(
+    'this request has no session: no beaker_session filter is in front of the app ' +
+      '(in an INI: `filter-with = session` and a [filter:session] with use = egg:Beaker#beaker_session)',
+  )
+}
+
+type Carrier = { environ?: Environ; raw?: Carrier; req?: Carrier }
+
+function environOf(request: RequestLike): Environ | undefined {
+  const carrier = request as Carrier
+  return carrier.environ ?? carrier.raw?.environ ?? carrier.req?.environ
+}

@@ -1,0 +1,96 @@
+// The id cookie: which ids did we hand out? A value is `<id>.<HMAC-SHA256 of name and id>`. The signature covers the
+// cookie's name, so a value that was signed for one filter means nothing to another with the same secret.
+
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { isId } from './id.js'
+
+export interface Verified {
+  readonly id: string
+  /** Signed with an older secret: sign it anew when a cookie goes out anyway. */
+  readonly stale: boolean
+}
+
+/** Turns ids into cookie values and back. The first secret signs, all of them verify. */
+export interface Signer {
+  sign(id: string): string
+  /** null: not ours, whatever the reason. */
+  verify(value: string): Verified | null
+}
+
+/**
+ * Signs for the cookie `name`. Keys are derived from the secrets by HKDF-SHA256, so that the same secret can serve
+ * encryption too. Every value has exactly one valid spelling: signatures are compared as text.
+ */
+export function makeSigner(name: string, secrets: readonly string[]): Signer {
+  const keys = secrets.map((secret) => deriveKey(secret, 'sessd id cookie'))
+  const seen = new RecentMap<Verified>(1024)
+
+  function signature(key: KeyObject, id: string): string {
+    return createHmac('sha256', key).update(`${name}=${id}`).digest('base64url')
+  }
+
+  return {
+    sign: (id) => `${id}.${signature(keys[0]!, id)}`,
+    verify(value) {
+      const known = seen.get(value)
+      if (known !== undefined) return known
+      const dot = value.length - 44
+      if (dot < 1 || value.charCodeAt(dot) !== 46) return null
+      const id = value.slice(0, dot)
+      if (!isId(id)) return null
+      const given = value.slice(dot + 1)
+      for (const [index, key] of keys.entries()) {
+        if (sameText(given, signature(key, id))) {
+          const verified: Verified = { id, stale: index > 0 }
+          seen.set(value, verified)
+          return verified
+        }
+      }
+      return null
+    },
+  }
+}
+
+/** A key for one purpose from a secret of any length: HKDF-SHA256 (RFC 5869) without salt, `purpose` as info. */
+export function deriveKey(secret: string, purpose: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)))
+}
+
+/** Compares in a time that tells nothing about where the texts differ. */
+export function sameText(a: string, b: string): boolean {
+  const left = Buffer.from(a)
+  const right = Buffer.from(b)
+  return left.length === right.length && timingSafeEqual(left, right)
+}
+
+/** Remembers the last few entries: two generations, so that forgetting costs nothing per entry. */
+export class RecentMap<V> {
+  readonly #half: number
+  #young = new Map<string, V>()
+  #old = new Map<string, V>()
+
+  constructor(capacity: number) {
+    this.#half = Math.ceil(capacity / 2)
+  }
+
+  get(key: string): V | undefined {
+    const young = this.#young.get(key)
+    if (young !== undefined) return young
+    const old = this.#old.get(key)
+    if (old !== undefined) this.set(key, old)
+    return old
+  }
+
+  set(key: string, value: V): void {
+    if (this.#young.size >= this.#half) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(key, value)
+  }
+
+  delete(key: string): void {
+    this.#young.delete(key)
+    this.#old.delete(key)
+  }
+}

@@ -1,0 +1,105 @@
+// One session of one request, as the engine sees it: data, row and what the app asked for. Session is its public face.
+
+import type { MaybePromise } from '../protocol.js'
+import type { SessionData } from './data.js'
+import { makeId } from './id.js'
+import type { Revision } from './store.js'
+
+/** The row that a session was loaded from or stored in. */
+export interface Row {
+  readonly id: string
+  readonly revision: Revision
+}
+
+/** What the client must be told when the response leaves. */
+export type CookieAction = 'keep' | 'set' | 'delete'
+
+/** What stores and ends sessions: rows in a store, or cookies that hold everything. */
+export interface Engine {
+  /** Stores what was asked for; nothing if nothing was. Rejects when it could not be stored. */
+  commit(state: SessionState): MaybePromise<void>
+  /** Loads the row anew, dropping changes. A row that is gone leaves an empty, ended session. */
+  reload(state: SessionState): MaybePromise<void>
+}
+
+export class SessionState<E = unknown> {
+  readonly engine: Engine
+  data: SessionData<E>
+  /** The row behind it; null: nothing is stored under this id yet. */
+  row: Row | null
+  /** The access before this one, epoch milliseconds; null for a new session. */
+  lastAccessed: number | null
+  isNew: boolean
+  /** The app asked for the data to be stored. */
+  saveRequested = false
+  /** Rows that the app ended. They are deleted at commit, before anything else is stored. */
+  ended: Row[] = []
+  /** The row to leave for a new id: `regenerateId()`. */
+  movedFrom: Row | null = null
+  /** The row vanished under us: logged out elsewhere. Nothing of this session is stored any more. */
+  gone = false
+  cookie: CookieAction = 'keep'
+  /** Set when the response is over: a save asked for after that is committed by whoever set it. */
+  onLateSave: (() => void) | null = null
+  #id: string | undefined
+
+  constructor(engine: Engine, data: SessionData<E>, row: Row | null, lastAccessed: number | null) {
+    this.engine = engine
+    this.data = data
+    this.row = row
+    this.lastAccessed = lastAccessed
+    this.isNew = row === null
+    this.#id = row?.id
+  }
+
+  /** Made when somebody asks: most new sessions are never stored. */
+  get id(): string {
+    this.#id ??= makeId()
+    return this.#id
+  }
+
+  requestSave(): void {
+    this.saveRequested = true
+    this.onLateSave?.()
+  }
+
+  /** Ends what is stored and goes on, empty, under a new id. */
+  end(): void {
+    const row = this.row ?? this.movedFrom
+    if (row !== null) this.ended.push(row)
+    this.row = null
+    this.movedFrom = null
+    this.gone = false
+    this.isNew = true
+    this.lastAccessed = null
+    this.saveRequested = false
+    this.cookie = 'delete'
+    this.#id = undefined
+    this.data.replace({ created: null, accessed: null, values: new Map() })
+    this.onLateSave?.()
+  }
+
+  /** Goes on with the same data under a new id; the old one dies at commit. */
+  move(): void {
+    if (this.row !== null) this.movedFrom = this.row
+    this.row = null
+    this.#id = undefined
+    this.requestSave()
+  }
+
+  /** Takes back move(), and a save of what has no row: it is too late to tell the client. */
+  stay(): void {
+    if (this.movedFrom !== null) {
+      this.row = this.movedFrom
+      this.#id = this.movedFrom.id
+      this.movedFrom = null
+    } else if (this.row === null) {
+      this.saveRequested = false
+    }
+  }
+
+  /** A new id for a session that could not be stored under the present one. */
+  renew(): void {
+    this.#id = undefined
+  }
+}
