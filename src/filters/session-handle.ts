@@ -8,8 +8,7 @@ import type { MaybePromise } from '../protocol.js'
 import { UnstorableValue } from '../session/codec.js'
 import { isPromise } from '../session/maybe-promise.js'
 import { Session } from '../session/session.js'
-import type { SessionState } from '../session/state.js'
-import type { StoredSessions } from '../session/stored-sessions.js'
+import type { Engine, SessionState } from '../session/state.js'
 
 declare module '../protocol.js' {
   interface Environ {
@@ -30,7 +29,7 @@ export interface SessionHandle {
 /** What all requests through one filter share. */
 export interface SessionFilterConfig {
   readonly cookieName: string
-  readonly engine: StoredSessions<unknown>
+  readonly engine: Engine
   /** Set-Cookie for https and for plain http; null: not sent there. */
   readonly secureCookie: CookieTemplate
   readonly plainCookie: CookieTemplate | null
@@ -68,7 +67,9 @@ export class RequestSession implements SessionHandle, ResponseHook {
   }
 
   get id(): string | null {
-    return this.#state?.row?.id ?? this.#ticket()?.id ?? null
+    if (this.#state !== null) return this.#state.isNew ? null : this.#state.id
+    const ticket = this.#ticket()
+    return ticket === null ? null : this.#config.engine.idOf(ticket)
   }
 
   get loaded(): boolean {

@@ -15,6 +15,8 @@ const SLIPS: Readonly<Record<Exclude<LogKind, 'store'>, string>> = {
 /** Answers a function that reports, each slip once. */
 export function makeSessionLog(write = (line: string) => void process.stderr.write(`${line}\n`)) {
   const told = new Set<LogKind>()
+  // In production only the cheap look: values changed in place would have to be encoded to be noticed.
+  const deep = process.env.NODE_ENV !== 'production'
   return (kind: LogKind, req: IncomingMessage, detail?: unknown): void => {
     if (kind === 'store') {
       const reason = detail instanceof Error ? detail.message : String(detail)
@@ -22,7 +24,7 @@ export function makeSessionLog(write = (line: string) => void process.stderr.wri
       return
     }
     if (told.has(kind)) return
-    if (kind === 'never-saved' && !wasChanged(detail as SessionState)) return
+    if (kind === 'never-saved' && !wasChanged(detail as SessionState, deep)) return
     told.add(kind)
     process.emitWarning(`${where(req)}: ${SLIPS[kind]}`, {
       type: 'SessdWarning',
@@ -31,9 +33,8 @@ export function makeSessionLog(write = (line: string) => void process.stderr.wri
   }
 }
 
-/** In production only the cheap look: values changed in place would have to be encoded to be noticed. */
-function wasChanged(state: SessionState): boolean {
-  return state.ended.length === 0 && state.data.isChanged(process.env.NODE_ENV !== 'production')
+function wasChanged(state: SessionState, deep: boolean): boolean {
+  return state.ended.length === 0 && state.data.isChanged(deep)
 }
 
 function where(req: IncomingMessage): string {

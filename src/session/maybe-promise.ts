@@ -11,3 +11,17 @@ export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
 export function after<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isPromise(value) ? value.then(next) : next(value)
 }
+
+/** Runs `work`, then `cleanup` in any case: now, or when the promise settles. */
+export function lastly<R>(work: () => MaybePromise<R>, cleanup: () => void): MaybePromise<R> {
+  let result: MaybePromise<R>
+  try {
+    result = work()
+  } catch (error) {
+    cleanup()
+    throw error
+  }
+  if (isPromise(result)) return result.finally(cleanup)
+  cleanup()
+  return result
+}

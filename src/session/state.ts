@@ -14,12 +14,26 @@ export interface Row {
 /** What the client must be told when the response leaves. */
 export type CookieAction = 'keep' | 'set' | 'delete'
 
-/** What stores and ends sessions: rows in a store, or cookies that hold everything. */
-export interface Engine {
+/** What stores and ends sessions: rows in a store, or cookies that hold everything. `T`: what a good cookie value proves. */
+export interface Engine<T = unknown> {
+  /** What a cookie value proves, or null when it is none of ours. Never throws: the value comes from outside. */
+  verify(value: string): T | null
+  /** The id in such a proof. */
+  idOf(ticket: T): string
+  /** A session that nobody has stored yet. */
+  create(): SessionState
+  /** The session that a good cookie value stands for; a new one when that is over. */
+  load(ticket: T): MaybePromise<SessionState>
+  /** The session of an id that the app knows from elsewhere; null when there is none. */
+  find(id: string): MaybePromise<SessionState | null>
   /** Stores what was asked for; nothing if nothing was. Rejects when it could not be stored. */
   commit(state: SessionState): MaybePromise<void>
-  /** Loads the row anew, dropping changes. A row that is gone leaves an empty, ended session. */
+  /** Loads what is stored now, dropping changes. A session that is gone leaves an empty, ended one. */
   reload(state: SessionState): MaybePromise<void>
+  /** The value of the cookie that is to be set after a commit. */
+  cookieValue(state: SessionState): string
+  /** Waits for what is under way, then lets go of the backend. */
+  close(): Promise<void>
 }
 
 export class SessionState<E = unknown> {

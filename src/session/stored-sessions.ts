@@ -7,6 +7,7 @@ import type { Clock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
 import { applyChange, type Change, SessionData } from './data.js'
 import { publish } from './events.js'
+import { isId } from './id.js'
 import { expiresAt, isExpired, type Lifetime, lastAccess } from './lifetime.js'
 import { after, isPromise } from './maybe-promise.js'
 import type { Signer, Verified } from './signer.js'
@@ -34,7 +35,7 @@ export interface StoredSessionsOptions<E> {
 /** After so many conflicts in a row something is wrong, and the request fails. */
 const MAX_ATTEMPTS = 50
 
-export class StoredSessions<E> implements Engine {
+export class StoredSessions<E> implements Engine<Verified> {
   readonly #store: SessionStore
   readonly #codec: Codec<E>
   readonly #signer: Signer
@@ -51,7 +52,6 @@ export class StoredSessions<E> implements Engine {
     this.#clock = options.clock
   }
 
-  /** The id in a cookie value that we signed, else null. */
   verify(value: string): Verified | null {
     return this.#signer.verify(value)
   }
@@ -60,7 +60,10 @@ export class StoredSessions<E> implements Engine {
     return this.#signer.sign(state.id)
   }
 
-  /** A session that nobody has stored yet. */
+  idOf(ticket: Verified): string {
+    return ticket.id
+  }
+
   create(): SessionState<E> {
     return new SessionState(this, new SessionData(this.#codec, emptyDocument()), null, null)
   }
@@ -69,6 +72,12 @@ export class StoredSessions<E> implements Engine {
   load(ticket: Verified): MaybePromise<SessionState<E>> {
     const stored = this.#store.load(ticket.id)
     return isPromise(stored) ? stored.then((row) => this.#open(ticket, row)) : this.#open(ticket, stored)
+  }
+
+  async find(id: string): Promise<SessionState<E> | null> {
+    if (!isId(id)) return null
+    const state = await this.load({ id, stale: false })
+    return state.isNew ? null : state
   }
 
   commit(state: SessionState<E>): MaybePromise<void> {
@@ -90,7 +99,6 @@ export class StoredSessions<E> implements Engine {
     state.saveRequested = false
   }
 
-  /** Resolves when what runs in the background is done, then closes the store. */
   async close(): Promise<void> {
     await this.#turns.idle()
     await Promise.all(this.#background)

@@ -1,0 +1,77 @@
+// The values of Beaker's cookies: hex HMAC-SHA1 of a text, then the text, with nothing between. The text is a session id,
+// or with `type = cookie` the session itself (a row of the container `cookie`).
+
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import type { CookieSeal } from './sealed-cookie.js'
+
+/** How long the session in a cookie may be; Beaker does not count the 40 characters of the signature, nor the name. */
+export const BEAKER_COOKIE_LIMIT = 4064
+
+const SIGNATURE_LENGTH = 40
+
+export interface BeakerSigner {
+  sign(text: string): string
+  /** The text of a cookie value, or null when none of the keys signed it. Quotes around it are dropped. */
+  verify(
+    value: string,
+  ): { text: string /** Signed by a key that is no longer the first. */; outdated: boolean } | null
+}
+
+/** Signs with the first key (`secret`, or `validate_key` for `type = cookie`); the others are still good for reading. */
+export function beakerSigner(keys: readonly [string, ...string[]]): BeakerSigner {
+  const secrets = keys.map((key) => createSecretKey(key, 'utf8'))
+  const signatures = secrets.map(
+    (secret) => (text: string) => createHmac('sha1', secret).update(text).digest('hex'),
+  )
+
+  return {
+    sign: (text) => signatures[0]!(text) + text,
+    verify(value) {
+      const signed = unquote(value)
+      if (signed.length <= SIGNATURE_LENGTH) return null
+      const given = Buffer.from(signed.slice(0, SIGNATURE_LENGTH))
+      if (given.length !== SIGNATURE_LENGTH) return null
+      const text = signed.slice(SIGNATURE_LENGTH)
+      const index = signatures.findIndex((signature) => timingSafeEqual(given, Buffer.from(signature(text))))
+      return index === -1 ? null : { text, outdated: index > 0 }
+    },
+  }
+}
+
+/** Python's `strip('"')`. */
+function unquote(value: string): string {
+  let start = 0
+  let end = value.length
+  while (value[start] === '"') start++
+  while (end > start && value[end - 1] === '"') end--
+  return value.slice(start, end)
+}
+
+/** The session of one cookie is too long for Beaker, whatever the browser would say. */
+export class CookieTooLong extends Error {
+  override readonly name = 'CookieTooLong'
+  /** In characters, as is `limit`. */
+  readonly length: number
+  readonly limit: number
+
+  constructor(length: number, limit: number) {
+    super(`a session of ${length} characters does not fit into a cookie of ${limit}`)
+    this.length = length
+    this.limit = limit
+  }
+}
+
+/** `type = cookie`: signed rows of the container `cookie`. `seal` throws CookieTooLong where Beaker raises. */
+export function beakerSeal(signer: BeakerSigner): CookieSeal {
+  return {
+    seal(row) {
+      const text = Buffer.from(row).toString('latin1')
+      if (text.length > BEAKER_COOKIE_LIMIT) throw new CookieTooLong(text.length, BEAKER_COOKIE_LIMIT)
+      return signer.sign(text)
+    },
+    open(value) {
+      const verified = signer.verify(value)
+      return verified === null ? null : Buffer.from(verified.text)
+    },
+  }
+}

@@ -1,0 +1,149 @@
+// Our own `type = cookie`: a row sealed into a cookie value. Opening says that we sealed it for this cookie name, and
+// nothing about how old it is: that stands in the row, and whoever kept an old cookie can send it again.
+
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+
+/** Turns rows into cookie values of `[A-Za-z0-9_-]` (Beaker's also `+/=`) and back. */
+export interface CookieSeal {
+  seal(row: Uint8Array): string
+  /** The row, or null when the value was not made by `seal` with one of the keys. */
+  open(value: string): Uint8Array | null
+}
+
+export interface SealedCookieOptions {
+  /** The cookie's name: a value that is moved to another cookie does not open. */
+  readonly name: string
+  /** The first one seals, all of them open. Any text; keys are derived from it. */
+  readonly secrets: readonly [string, ...string[]]
+  /** Hide the row (AES-256-GCM), or only sign it (HMAC-SHA256). */
+  readonly encrypt: boolean
+  /**
+   * Rows of more bytes than this are deflated; by default none. The length of a deflated cookie tells an eavesdropper who
+   * can write into the session something about what else is in it.
+   */
+  readonly deflateAbove?: number | undefined
+}
+
+/** How many bytes a deflated row may inflate to. */
+const MAX_INFLATED = 1024 * 1024
+
+const IV_BYTES = 12
+const TAG_BYTES = 16
+const MAC_BYTES = 32
+
+/** The first byte of the value, before base64url; it is authenticated too. */
+const ENCRYPTED = 1
+const SIGNED = 2
+
+/** The first byte of what is sealed. */
+const PLAIN = 0
+const DEFLATED = 1
+
+/** Derives all keys at once; sealing and opening are synchronous and derive nothing. */
+export function sealedCookie({
+  name,
+  secrets,
+  encrypt,
+  deflateAbove = Number.POSITIVE_INFINITY,
+}: SealedCookieOptions): CookieSeal {
+  const version = encrypt ? ENCRYPTED : SIGNED
+  const context = Buffer.concat([Buffer.of(version), Buffer.from(name)])
+  const box = encrypt ? encryptedBox : signedBox
+  const boxes = secrets.map((secret) => box(deriveKey(secret, version), context))
+
+  return {
+    seal(row) {
+      const deflated = row.length > deflateAbove
+      const body = Buffer.concat([
+        Buffer.of(deflated ? DEFLATED : PLAIN),
+        deflated ? deflateRawSync(row) : row,
+      ])
+      return boxes[0]!.close(body).toString('base64url')
+    },
+    open(value) {
+      const sealed = Buffer.from(value, 'base64url')
+      // Node drops what is no base64url; a changed value must not open because the change was dropped.
+      if (sealed[0] !== version || sealed.toString('base64url') !== value) return null
+      for (const { open } of boxes) {
+        const body = open(sealed)
+        if (body?.[0] === PLAIN) return body.subarray(1)
+        if (body?.[0] === DEFLATED) return inflate(body.subarray(1))
+      }
+      return null
+    },
+  }
+}
+
+interface Box {
+  close(body: Uint8Array): Buffer
+  open(sealed: Buffer): Buffer | null
+}
+
+/** HKDF-SHA256 with the salt `sessd` and one `info` per use, so that no key serves two purposes. */
+function deriveKey(secret: string, version: number): KeyObject {
+  const info = version === ENCRYPTED ? 'sessd cookie aes-256-gcm' : 'sessd cookie hmac-sha256'
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'sessd', info, 32)))
+}
+
+/** version, iv (12), AES-256-GCM, tag (16); the additional data are version and cookie name. */
+function encryptedBox(key: KeyObject, context: Buffer): Box {
+  return {
+    close(body) {
+      const sealed = Buffer.allocUnsafe(1 + IV_BYTES + body.length + TAG_BYTES)
+      sealed[0] = ENCRYPTED
+      const iv = randomFillSync(sealed.subarray(1, 1 + IV_BYTES))
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(context)
+      sealed.set(cipher.update(body), 1 + IV_BYTES)
+      cipher.final()
+      sealed.set(cipher.getAuthTag(), sealed.length - TAG_BYTES)
+      return sealed
+    },
+    open(sealed) {
+      const end = sealed.length - TAG_BYTES
+      if (end <= 1 + IV_BYTES) return null
+      const iv = sealed.subarray(1, 1 + IV_BYTES)
+      const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES })
+      decipher.setAAD(context).setAuthTag(sealed.subarray(end))
+      const body = decipher.update(sealed.subarray(1 + IV_BYTES, end))
+      try {
+        decipher.final()
+      } catch {
+        return null
+      }
+      return body
+    },
+  }
+}
+
+/** version, the body in the clear, HMAC-SHA256 (32) of context, a zero byte and the body. */
+function signedBox(key: KeyObject, context: Buffer): Box {
+  const mac = (body: Uint8Array) =>
+    createHmac('sha256', key).update(context).update('\0').update(body).digest()
+  return {
+    close: (body) => Buffer.concat([Buffer.of(SIGNED), body, mac(body)]),
+    open(sealed) {
+      const end = sealed.length - MAC_BYTES
+      if (end <= 1) return null
+      const body = sealed.subarray(1, end)
+      return timingSafeEqual(mac(body), sealed.subarray(end)) ? body : null
+    },
+  }
+}
+
+function inflate(data: Uint8Array): Buffer | null {
+  try {
+    return inflateRawSync(data, { maxOutputLength: MAX_INFLATED })
+  } catch {
+    return null
+  }
+}

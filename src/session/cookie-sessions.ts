@@ -1,0 +1,232 @@
+// `type = cookie`: the whole session travels in its cookie. Two things stay on the server, as far as they can: the newest
+// version of the sessions in use (so that overlapping requests of one process merge), and the ids that were ended
+// before their cookies died (so that a copied cookie does not undo a log-out).
+
+import type { MaybePromise } from '../protocol.js'
+import type { Clock } from './clock.js'
+import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
+import { applyChange, type Change, SessionData } from './data.js'
+import { publish } from './events.js'
+import { isId } from './id.js'
+import { isExpired } from './lifetime.js'
+import { after, isPromise } from './maybe-promise.js'
+import { RecentMap } from './signer.js'
+import { type Engine, type Row, SessionState } from './state.js'
+import type { SessionStore } from './store.js'
+import type { SessionSettings } from './stored-sessions.js'
+
+/** Bytes to cookie text and back, under keys of its own. */
+export interface Seal {
+  /** Throws RangeError when the text would be too long for a cookie. */
+  seal(payload: Uint8Array): string
+  /** null: not sealed by us, whatever the reason. `stale`: by an older secret. */
+  open(value: string): { readonly payload: Uint8Array; readonly stale: boolean } | null
+}
+
+export interface CookieSessionsOptions<E> {
+  readonly codec: Codec<E>
+  readonly seal: Seal
+  readonly settings: SessionSettings
+  readonly clock: Clock
+  /** Where ended ids are remembered; null: nowhere, and a copied cookie outlives a log-out. */
+  readonly revocations: SessionStore | null
+}
+
+interface Opened<E> {
+  readonly id: string
+  readonly document: Document<E>
+  readonly stale: boolean
+}
+
+/** How many sessions and cookies one process remembers. */
+const CAPACITY = 4096
+/** An ended id is remembered for as long as browsers keep cookies at most (RFC 6265bis), if no timeout says less. */
+const LONGEST_COOKIE = 400 * 86_400_000
+
+const ENDED = Symbol('ended')
+
+export class CookieSessions<E> implements Engine<Opened<E>> {
+  readonly #codec: Codec<E>
+  readonly #seal: Seal
+  readonly #settings: SessionSettings
+  readonly #clock: Clock
+  readonly #revocations: SessionStore | null
+  /** Cookies opened before, by their whole value. Their documents are shared and never changed. */
+  readonly #opened = new RecentMap<Opened<E>>(CAPACITY)
+  /** The newest version of each session that this process made. */
+  readonly #newest = new RecentMap<Document<E> | typeof ENDED>(CAPACITY)
+  readonly #sealed = new WeakMap<SessionState, string>()
+
+  constructor(options: CookieSessionsOptions<E>) {
+    this.#codec = options.codec
+    this.#seal = options.seal
+    this.#settings = options.settings
+    this.#clock = options.clock
+    this.#revocations = options.revocations
+  }
+
+  verify(value: string): Opened<E> | null {
+    const known = this.#opened.get(value)
+    if (known !== undefined) return known
+    const sealed = this.#seal.open(value)
+    if (sealed === null) return null
+    try {
+      const document = this.#codec.decode(sealed.payload)
+      if (document.id === undefined || !isId(document.id)) return null
+      const opened = { id: document.id, document, stale: sealed.stale }
+      this.#opened.set(value, opened)
+      return opened
+    } catch (error) {
+      if (error instanceof ForeignSession) publish({ type: 'foreign' })
+      else if (error instanceof CorruptSession) publish({ type: 'corrupt' })
+      else throw error
+      return null
+    }
+  }
+
+  idOf(ticket: Opened<E>): string {
+    return ticket.id
+  }
+
+  create(): SessionState<E> {
+    return new SessionState(this, new SessionData(this.#codec, emptyDocument()), null, null)
+  }
+
+  load(ticket: Opened<E>): MaybePromise<SessionState<E>> {
+    const ended = this.#isEnded(ticket.id)
+    return isPromise(ended) ? ended.then((is) => this.#open(ticket, is)) : this.#open(ticket, ended)
+  }
+
+  /** A cookie session is where its cookie is: only what this process saw lately can be found. */
+  find(id: string): MaybePromise<SessionState<E> | null> {
+    const document = this.#newest.get(id)
+    if (document === undefined || document === ENDED) return null
+    return after(this.load({ id, document, stale: false }), (state) => (state.isNew ? null : state))
+  }
+
+  commit(state: SessionState<E>): MaybePromise<void> {
+    if (state.ended.length > 0 || state.movedFrom !== null) return this.#commitEnds(state)
+    return this.#commitData(state)
+  }
+
+  async reload(state: SessionState<E>): Promise<void> {
+    const document = state.row === null ? undefined : this.#newest.get(state.row.id)
+    if (state.row !== null && (await this.#isEnded(state.row.id))) {
+      state.gone = true
+      state.data.replace(emptyDocument())
+    } else {
+      state.data.replace(document === undefined || document === ENDED ? state.data.base : document)
+    }
+    state.saveRequested = false
+  }
+
+  cookieValue(state: SessionState<E>): string {
+    return this.#sealed.get(state) ?? this.#seal.seal(this.#codec.encode(state.data.base))
+  }
+
+  async close(): Promise<void> {
+    await this.#revocations?.close?.()
+  }
+
+  #open(ticket: Opened<E>, ended: boolean): SessionState<E> {
+    if (ended) return this.create()
+    const newest = this.#newest.get(ticket.id)
+    const known = newest === undefined || newest === ENDED ? undefined : newest
+    const overtaken = known !== undefined && known !== ticket.document && isNewer(known, ticket.document)
+    const document = overtaken ? known : ticket.document
+    const now = this.#clock()
+    const accessed = Math.min(document.accessed ?? document.created ?? now, now)
+    if (isExpired(this.#settings, document.created, accessed, now)) {
+      publish({ type: 'expired' })
+      return this.create()
+    }
+    const state = new SessionState(this, new SessionData(this.#codec, document), rowOf(ticket.id), accessed)
+    if (ticket.stale || overtaken) state.cookie = 'set'
+    return state
+  }
+
+  #commitData(state: SessionState<E>): MaybePromise<void> {
+    if (state.gone) return
+    const requested = state.saveRequested
+    const change = requested || this.#settings.auto ? state.data.change() : undefined
+    state.saveRequested = false
+    if (state.row === null) {
+      if (requested || change !== undefined) this.#write(state, change)
+    } else if (change !== undefined || this.#isTouchDue(state)) {
+      return after(this.#isEnded(state.row.id), (ended) => {
+        if (!ended) return this.#write(state, change)
+        publish({ type: 'gone' })
+        state.gone = true
+      })
+    }
+  }
+
+  /** Puts our change on the newest version that this process knows, and that into the cookie. */
+  #write(state: SessionState<E>, change: Change<E> | undefined): void {
+    const { id } = state
+    const newest = this.#newest.get(id)
+    const known = newest === undefined || newest === ENDED ? undefined : newest
+    const base = known !== undefined && isNewer(known, state.data.base) ? known : state.data.base
+    const merged =
+      change === undefined ? { ...base } : applyChange(this.#codec, base, change, base !== state.data.base)
+    const now = this.#clock()
+    const accessed = Math.max(now, base.accessed ?? now)
+    const document: Document<E> = { ...merged, id, created: merged.created ?? now, accessed }
+    this.#sealed.set(state, this.#seal.seal(this.#codec.encode(document)))
+    this.#newest.set(id, document)
+    state.data.rebase(document, change)
+    state.row = rowOf(id)
+    state.cookie = 'set'
+  }
+
+  #isTouchDue(state: SessionState<E>): boolean {
+    const { touchAfter } = this.#settings
+    if (touchAfter === null || state.lastAccessed === null) return false
+    return this.#clock() - state.lastAccessed >= touchAfter
+  }
+
+  async #commitEnds(state: SessionState<E>): Promise<void> {
+    const { movedFrom } = state
+    for (const row of state.ended) await this.#end(row.id)
+    state.ended = []
+    if (movedFrom !== null) {
+      state.movedFrom = null
+      if (await this.#isEnded(movedFrom.id)) {
+        publish({ type: 'gone' })
+        state.gone = true
+        return
+      }
+      await this.#end(movedFrom.id)
+    }
+    await this.#commitData(state)
+  }
+
+  async #end(id: string): Promise<void> {
+    this.#newest.set(id, ENDED)
+    const { timeout, absoluteTimeout } = this.#settings
+    const expiresAt = this.#clock() + Math.min(timeout ?? LONGEST_COOKIE, absoluteTimeout ?? LONGEST_COOKIE)
+    await this.#revocations?.save(revocationId(id), new Uint8Array(), { expiresAt, expected: null })
+  }
+
+  #isEnded(id: string): MaybePromise<boolean> {
+    if (this.#newest.get(id) === ENDED) return true
+    const row = this.#revocations?.load(revocationId(id)) ?? null
+    return isPromise(row) ? row.then((found) => found !== null) : row !== null
+  }
+}
+
+function rowOf(id: string): Row {
+  return { id, revision: '' }
+}
+
+function revocationId(id: string): string {
+  return `revoked-${id}`
+}
+
+function isNewer<E>(a: Document<E>, b: Document<E>): boolean {
+  return (a.accessed ?? 0) >= (b.accessed ?? 0)
+}
+
+function emptyDocument<E>(): Document<E> {
+  return { created: null, accessed: null, values: new Map() }
+}

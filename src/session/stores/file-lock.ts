@@ -1,0 +1,139 @@
+// One process at a time per session file. A lock is a hard link to a file that names its owner: made in one step, never
+// half written, and cheaper than a file of its own. Beaker's flock is another thing, and does not meet these.
+
+import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MaybePromise } from '../../protocol.js'
+import { lastly } from '../maybe-promise.js'
+import { Turns } from '../turns.js'
+import { isAbandoned, makeOwner } from './file-owner.js'
+
+/** How long to wait for another process that holds a lock. It normally does for a fraction of a millisecond. */
+const PATIENCE_MS = 5000
+
+export class FileLocks {
+  readonly directory: string
+  /** Who we are, to other processes. */
+  readonly owner = makeOwner()
+  readonly #card: string
+  readonly #turns = new Turns()
+
+  constructor(directory: string) {
+    this.directory = directory
+    this.#card = join(directory, `${this.owner}.owner`)
+  }
+
+  /** Runs `work` when nobody else, in this process or another, is at work on `id`; at once if that is so now. */
+  hold<R>(id: string, work: () => MaybePromise<R>): MaybePromise<R> {
+    return this.#turns.run(id, () =>
+      this.#acquire(id) ? this.#locked(id, work) : this.#wait(id).then(() => this.#locked(id, work)),
+    )
+  }
+
+  /** Runs `work` if nobody else is at work on `id`; answers undefined if somebody is. */
+  tryHold<R>(id: string, work: () => R): R | undefined {
+    return this.#acquire(id) ? (this.#locked(id, work) as R) : undefined
+  }
+
+  /** Makes the directory and our card in it, and takes away what dead processes left there. */
+  prepare(): void {
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 })
+    writeFileSync(this.#card, this.owner, { mode: 0o600 })
+    this.sweep()
+  }
+
+  /** Takes away the locks and cards of dead processes. */
+  sweep(): void {
+    for (const name of readdirSync(this.directory)) {
+      const [, stem, kind] = /^(.+)\.(lock|owner)$/.exec(name) ?? []
+      if (kind === 'lock') this.#breakAbandoned(stem!)
+      else if (kind === 'owner' && stem !== this.owner) {
+        const time = readLock(join(this.directory, name))?.time
+        if (time !== undefined && isAbandoned(stem!, time)) remove(join(this.directory, name))
+      }
+    }
+  }
+
+  /** Resolves when all work under locks is done. */
+  async close(): Promise<void> {
+    await this.#turns.idle()
+    remove(this.#card)
+  }
+
+  #locked<R>(id: string, work: () => MaybePromise<R>): MaybePromise<R> {
+    return lastly(work, () => remove(this.#path(id)))
+  }
+
+  #acquire(id: string): boolean {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        linkSync(this.#card, this.#path(id))
+        return true
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'EEXIST') {
+          if (!this.#breakAbandoned(id)) return false
+        } else if (code === 'ENOENT' && attempt === 1) {
+          this.prepare()
+        } else {
+          throw error
+        }
+      }
+    }
+  }
+
+  async #wait(id: string): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS
+    for (let pause = 1; ; pause = Math.min(pause * 2, 32)) {
+      await sleep(pause * (0.5 + Math.random()))
+      if (this.#acquire(id)) return
+      if (performance.now() > deadline) {
+        const pid = readLock(this.#path(id))?.owner.split('.')[0]
+        throw new Error(
+          `a session in ${this.directory} has been locked for ${PATIENCE_MS / 1000} s by process ${pid}`,
+        )
+      }
+    }
+  }
+
+  /**
+   * Whether the way is free now. Breaking takes a lock of its own: two that break at once could otherwise take away
+   * the fresh lock of a third. Nobody but a holder of that lock takes away the lock of a dead process.
+   */
+  #breakAbandoned(id: string): boolean {
+    const path = this.#path(id)
+    const isFree = () => readLock(path) === undefined
+    const isDead = () => {
+      const lock = readLock(path)
+      return lock !== undefined && isAbandoned(lock.owner, lock.time)
+    }
+    if (!isDead()) return isFree()
+    this.tryHold(`${id}.break`, () => {
+      if (isDead()) remove(path)
+    })
+    return isFree()
+  }
+
+  #path(id: string): string {
+    return join(this.directory, `${id}.lock`)
+  }
+}
+
+/** Who holds a lock, and when its card was last linked or unlinked; undefined: nobody. */
+function readLock(path: string): { owner: string; time: number } | undefined {
+  try {
+    return { owner: readFileSync(path, 'latin1'), time: statSync(path).ctimeMs }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
