@@ -1,14 +1,21 @@
 // One request's way to its session. Until somebody calls load() it is all there is: no cookie is read, no store asked.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { appendCookie, type CookieTemplate, findCookie } from '../http/cookies.js'
+import { appendCookie } from '../http/cookies.js'
 import { environ } from '../http/environ.js'
 import { PublicError, type ResponseHook } from '../http/response-hooks.js'
 import type { MaybePromise } from '../protocol.js'
 import { UnstorableValue } from '../session/codec.js'
+import { CookieTooLong } from '../session/codecs/beaker-cookie.js'
 import { isPromise } from '../session/maybe-promise.js'
 import { Session } from '../session/session.js'
+import { OversizedSession } from '../session/settings.js'
 import type { Engine, SessionState } from '../session/state.js'
+
+import type { SessionCookies } from './session-cookies.js'
+import { partName } from './session-cookies.js'
+import type { IdSource } from './session-options.js'
+import { hasCookie, headerName, MAX_PARTS, readTicket, splitValue } from './session-ticket.js'
 
 declare module '../protocol.js' {
   interface Environ {
@@ -28,21 +35,20 @@ export interface SessionHandle {
 
 /** What all requests through one filter share. */
 export interface SessionFilterConfig {
-  readonly cookieName: string
   readonly engine: Engine
-  /** Set-Cookie for https and for plain http; null: not sent there. */
-  readonly secureCookie: CookieTemplate
-  readonly plainCookie: CookieTemplate | null
+  readonly cookieName: string
+  readonly cookies: SessionCookies
+  /** Where ids may come from, nearest first. */
+  readonly sources: readonly IdSource[]
+  /** Of several good cookies of our name the last one counts, as in Python; else the first. */
+  readonly lastCookieCounts: boolean
+  /** What to do with a value that one cookie can't hold. */
+  readonly overflow: 'chunk' | 'error'
   readonly auto: boolean
+  readonly rolling: boolean
   readonly saveOnException: boolean
-  /** Makes the template of a session that has its own domain or path. */
-  cookieFor(
-    domain: string | null | undefined,
-    path: string | null | undefined,
-    secure: boolean,
-  ): CookieTemplate | null
   /** Tells about what no response can tell. */
-  readonly log: (kind: LogKind, req: IncomingMessage, error?: unknown) => void
+  readonly log: (kind: LogKind, req: IncomingMessage, detail?: unknown) => void
 }
 
 export type LogKind = 'never-saved' | 'late' | 'insecure' | 'store'
@@ -56,6 +62,8 @@ export class RequestSession implements SessionHandle, ResponseHook {
   #state: SessionState | null = null
   #loading: Promise<Session> | null = null
   #over = false
+  /** Where the id of this request came from. */
+  #source: IdSource | null = null
 
   constructor(config: SessionFilterConfig, req: IncomingMessage) {
     this.#config = config
@@ -93,8 +101,9 @@ export class RequestSession implements SessionHandle, ResponseHook {
   }
 
   addHeaders(res: ServerResponse): void {
-    varyByCookie(res)
-    if (!this.failed || this.#config.saveOnException) this.#sendCookie(res, this.#state!)
+    const { sources, saveOnException } = this.#config
+    for (const source of sources) varyBy(res, source.from === 'cookie' ? 'Cookie' : headerName(source))
+    if (!this.failed || saveOnException) this.#announce(res, this.#state!)
   }
 
   wantsBody(): boolean {
@@ -129,9 +138,16 @@ export class RequestSession implements SessionHandle, ResponseHook {
     })
   }
 
-  #ticket() {
-    const header = this.#req.headers.cookie
-    return header === undefined ? null : findCookie(header, this.#config.cookieName, this.#config.engine)
+  /** What the request proves: a good value from the first source that has one. */
+  #ticket(): unknown {
+    for (const source of this.#config.sources) {
+      const ticket = readTicket(this.#config, source, this.#req)
+      if (ticket !== null) {
+        this.#source = source
+        return ticket
+      }
+    }
+    return null
   }
 
   async #open(): Promise<Session> {
@@ -154,38 +170,56 @@ export class RequestSession implements SessionHandle, ResponseHook {
 
   #refuse(error: unknown): never {
     this.#config.log('store', this.#req, error)
-    throw error instanceof UnstorableValue ? new PublicError(error.message, { cause: error }) : error
+    throw isProgrammersError(error) ? new PublicError(error.message, { cause: error }) : error
   }
 
-  #sendCookie(res: ServerResponse, state: SessionState): void {
-    const action = state.cookie
-    if (action === 'keep' || state.gone) return
+  #announce(res: ServerResponse, state: SessionState): void {
+    const { sources, rolling } = this.#config
+    const action = state.cookie === 'keep' && rolling && state.row !== null ? 'set' : state.cookie
     state.cookie = 'keep'
-    if (action === 'set' && state.row === null) return
-    if (action === 'delete' && this.#req.headers.cookie === undefined) return
+    if (action === 'keep' || state.gone || (action === 'set' && state.row === null)) return
+    const source = this.#source ?? sources[0]!
+    if (source.from === 'cookie') this.#sendCookie(res, state, action)
+    else if (action === 'set') res.setHeader(headerName(source), this.#config.engine.cookieValue(state))
+    keepFromSharedCaches(res)
+  }
+
+  #sendCookie(res: ServerResponse, state: SessionState, action: 'set' | 'delete'): void {
+    const { cookies, engine } = this.#config
+    const sent = this.#req.headers.cookie
+    if (action === 'delete' && sent === undefined) return
     const secure = environ(this.#req)['wsgi.url_scheme'] === 'https'
-    const own = state.data.domain !== undefined || state.data.path !== undefined
-    const template = own
-      ? this.#config.cookieFor(state.data.domain, state.data.path, secure)
-      : secure
-        ? this.#config.secureCookie
-        : this.#config.plainCookie
-    if (template === null) {
+    const template = (part: number) => cookies.template(secure, state.data.domain, state.data.path, part)
+    if (template(0) === null) {
       this.#config.log('insecure', this.#req)
       return
     }
-    appendCookie(
-      res,
-      action === 'set' ? template.set(this.#config.engine.cookieValue(state)) : template.expired,
-    )
-    keepFromSharedCaches(res)
+    const parts = action === 'delete' ? [] : splitValue(engine.cookieValue(state))
+    for (const [index, value] of parts.entries()) appendCookie(res, template(index)!.set(value))
+    for (let index = parts.length; index < MAX_PARTS; index++) {
+      if (index === 0 || hasCookie(sent, partName(this.#config.cookieName, index))) {
+        appendCookie(res, template(index)!.expired)
+      }
+    }
   }
 }
 
-function varyByCookie(res: ServerResponse): void {
+/** Errors whose message tells the programmer what to change, and nobody anything else. */
+function isProgrammersError(error: unknown): error is Error {
+  return (
+    error instanceof UnstorableValue || error instanceof OversizedSession || error instanceof CookieTooLong
+  )
+}
+
+function varyBy(res: ServerResponse, name: string): void {
   const vary = res.getHeader('Vary')
-  if (vary === undefined) res.setHeader('Vary', 'Cookie')
-  else if (!/(^|,)\s*(cookie|\*)\s*(,|$)/i.test(String(vary))) res.setHeader('Vary', `${vary}, Cookie`)
+  if (vary === undefined) res.setHeader('Vary', name)
+  else {
+    const names = String(vary)
+      .toLowerCase()
+      .split(/\s*,\s*/)
+    if (!names.includes('*') && !names.includes(name.toLowerCase())) res.setHeader('Vary', `${vary}, ${name}`)
+  }
 }
 
 /** RFC 9111: a shared cache that stored the cookie would hand one visitor's session to others. */

@@ -1,7 +1,7 @@
 // The settings of the session filter: every `beaker.session.*` key, its type, its default and what it does.
 
 import * as type from '../config/converters.js'
-import { type OptionTable, option, type Values } from '../config/options.js'
+import { type Option, type OptionTable, option, type Values } from '../config/options.js'
 
 const cookieExpires: type.Converter<boolean | number> = {
   expected: 'true (until the browser is closed), false (never), or a time as in 300, 30m, 12h or 7d',
@@ -25,6 +25,59 @@ const cookieName: type.Converter<string> = {
   accepts: (value): value is string => typeof value === 'string' && cookieName.parse(value) !== undefined,
 }
 
+/** Where a client's id may come from, nearest first. */
+export type IdSource =
+  | { readonly from: 'cookie' | 'bearer' }
+  | { readonly from: 'header'; readonly name: string }
+
+const idSources: type.Converter<readonly IdSource[]> = {
+  expected: 'cookie, bearer and header:NAME, divided by commas',
+  parse(text) {
+    const sources: IdSource[] = []
+    for (const word of text.split(',').map((part) => part.trim())) {
+      const header = /^header:([!#$%&'*+\-.^_`|~\w]+)$/i.exec(word)
+      if (header !== null) sources.push({ from: 'header', name: header[1]!.toLowerCase() })
+      else if (word === 'cookie' || word === 'bearer') sources.push({ from: word })
+      else return undefined
+    }
+    return sources
+  },
+  accepts: (value): value is readonly IdSource[] =>
+    Array.isArray(value) && value.length > 0 && value.every((item) => typeof item?.from === 'string'),
+}
+
+/** A word of the table, or an export of the user's own: `file:./x.js#Name`. */
+function ownOr<T>(other: type.Converter<T>): type.Converter<T | OwnExport> {
+  const own: type.Converter<OwnExport> = {
+    expected: 'an export of yours as in file:./x.js#Name',
+    parse(text) {
+      const match = /^file:([^#]+)#(.+)$/.exec(text.trim())
+      return match === null ? undefined : { file: match[1]!, name: match[2]! }
+    },
+    accepts: (value): value is OwnExport => typeof (value as OwnExport | null)?.file === 'string',
+  }
+  return type.either(other, own)
+}
+
+/** An export of a file, relative to the directory of the INI. */
+export interface OwnExport {
+  readonly file: string
+  readonly name: string
+}
+
+/** Of an option that takes nothing but an own export. */
+const nothing: type.Converter<never> = {
+  expected: '',
+  parse: () => undefined,
+  accepts: (_value): _value is never => false,
+}
+
+const asciiText: type.Converter<string> = {
+  expected: 'ASCII text',
+  parse: (text) => (/^[ -~]+$/.test(text) ? text : undefined),
+  accepts: (value): value is string => typeof value === 'string' && asciiText.parse(value) !== undefined,
+}
+
 const cookiePath: type.Converter<string> = {
   expected: 'a path that begins with /',
   parse: (text) => (/^\/[ -:<-~]*$/.test(text) ? text : undefined),
@@ -37,19 +90,40 @@ const domain: type.Converter<string> = {
   accepts: (value): value is string => typeof value === 'string' && domain.parse(value) !== undefined,
 }
 
+/** Settings of Beaker that mean nothing here: taken, so that an INI loads unchanged, and ignored. */
+function ignored(ignored: string): Option<string, undefined> {
+  return option({ type: text, default: undefined, doc: `Ignored: ${ignored}.`, ignored })
+}
+
+const text: type.Converter<string> = {
+  expected: 'any text',
+  parse: (value) => value,
+  accepts: (value): value is string => typeof value === 'string',
+}
+
 export const options = {
   type: option({
-    type: type.oneOf('memory', 'file'),
+    type: type.oneOf('memory', 'file', 'cookie'),
     default: undefined,
     doc: 'Where sessions are kept. Without it: file if there is a data_dir (or a cache_dir), else memory.',
+  }),
+  format: option({
+    type: type.oneOf('sessd', 'beaker', 'beaker-1.11'),
+    default: 'sessd',
+    doc: 'Whose cookies and rows: our own, those of Beaker 1.12 and later, or those of Beaker up to 1.11.',
   }),
   key: option({ type: cookieName, default: 'beaker.session.id', doc: 'Name of the cookie.' }),
   secret: option({
     type: type.text,
     default: undefined,
-    required: true,
     secret: true,
     doc: 'The key that signs cookies. `sessd secret` makes a good one.',
+  }),
+  'secret.previous': option({
+    type: type.words,
+    default: [],
+    secret: true,
+    doc: 'Older secrets, divided by spaces: what they signed is still good, and is signed anew on use.',
   }),
   data_dir: option({
     type: type.text,
@@ -66,6 +140,17 @@ export const options = {
     type: type.boolean,
     default: false,
     doc: 'Whether a save waits until the disk has it: survives power loss, costs about half a millisecond.',
+  }),
+  max_sessions: option({
+    type: type.integer(1),
+    default: undefined,
+    doc: 'How many sessions type = memory keeps at most; the oldest go first. Without it: all.',
+  }),
+  max_bytes: option({
+    type: type.bytes(256),
+    default: 1024 * 1024,
+    unit: 'bytes',
+    doc: 'How large one stored session may be.',
   }),
   timeout: option({
     type: type.duration(1),
@@ -101,11 +186,36 @@ export const options = {
     default: true,
     doc: 'Whether a row that can not be read is set aside and the visitor starts anew; else the request fails.',
   }),
+  hash_ids: option({
+    type: type.boolean,
+    default: false,
+    doc: 'Whether the store knows sessions by a hash of their id, so that reading the store opens no session.',
+  }),
+  accept: option({
+    type: type.oneOf('beaker', 'express-session'),
+    default: undefined,
+    doc: 'Takes over cookies and rows of another library with the same secret, once each: beaker or express-session.',
+  }),
+  use_cookies: option({
+    type: type.boolean,
+    default: true,
+    doc: 'Whether ids travel in cookies. false means id_source = header:X-Session.',
+  }),
+  id_source: option({
+    type: idSources,
+    default: undefined,
+    doc: 'Where a client may show its id: cookie, header:NAME, bearer. Without it: cookie.',
+  }),
   cookie_expires: option({
     type: cookieExpires,
     default: true,
     unit: 'seconds',
     doc: 'How long browsers keep the cookie: true until they are closed, false for ever, or a time.',
+  }),
+  rolling: option({
+    type: type.boolean,
+    default: false,
+    doc: 'Whether each answer that used the session sends the cookie anew, so that cookie_expires starts again.',
   }),
   cookie_domain: option({
     type: domain,
@@ -126,8 +236,83 @@ export const options = {
   samesite: option({
     type: sameSite,
     default: 'Lax',
-    doc: 'Lax, Strict, None (needs secure = true), or false for no such attribute.',
+    doc: 'Lax, Strict, None (needs secure), or false for no such attribute.',
   }),
+  partitioned: option({
+    type: type.boolean,
+    default: false,
+    doc: 'Whether the cookie is kept apart for each site that embeds this one (CHIPS; needs secure = true).',
+  }),
+  priority: option({
+    type: type.oneOf('low', 'medium', 'high'),
+    default: undefined,
+    doc: "Which cookies go first when a browser has too many: Chrome's Priority attribute.",
+  }),
+  encrypt_key: option({
+    type: asciiText,
+    default: undefined,
+    secret: true,
+    doc: 'Encrypts sessions, in cookies and in stores. In Beaker formats needs validate_key.',
+  }),
+  validate_key: option({
+    type: asciiText,
+    default: undefined,
+    secret: true,
+    doc: 'The key that signs sessions of type = cookie. Without it: secret.',
+  }),
+  crypto_type: option({
+    type: type.oneOf('default', 'pycrypto', 'nss', 'cryptography'),
+    default: undefined,
+    doc: 'The cipher of Beaker formats. Beaker takes what is installed; here it must be said.',
+  }),
+  encrypt_nonce_bits: option({
+    type: type.integer(0, 1024),
+    default: 128,
+    doc: 'Bits of the nonce in Beaker formats: a multiple of 8; 48 before Beaker 1.8.',
+  }),
+  data_serializer: option({
+    type: ownOr(type.oneOf('json', 'pickle')),
+    default: undefined,
+    doc: 'How Beaker formats write values: pickle (their default) or json; or a codec of yours.',
+  }),
+  revoke: option({
+    type: type.oneOf('memory', 'store', 'off'),
+    default: 'memory',
+    doc: 'Where type = cookie remembers what was logged out: in this process, in data_dir, or nowhere.',
+  }),
+  overflow: option({
+    type: type.oneOf('chunk', 'error'),
+    default: 'chunk',
+    doc: 'What type = cookie does with a session that one cookie can not hold: up to four cookies, or an error.',
+  }),
+  environ_key: option({
+    type: type.text,
+    default: 'beaker.session',
+    doc: 'Under which name the session stands in the environ.',
+  }),
+  req_property: option({
+    type: type.text,
+    default: undefined,
+    doc: 'Property of the request that holds the session too, as in req.session.',
+  }),
+  preload: option({
+    type: type.boolean,
+    default: false,
+    doc: 'Whether the session is loaded before the app is called. With req_property: as express-session has it.',
+  }),
+  session_class: option({
+    type: ownOr(nothing),
+    default: undefined,
+    doc: 'A subclass of Session of yours, as in file:./x.js#MySession.',
+  }),
+  namespace_class: option({
+    type: ownOr(nothing),
+    default: undefined,
+    doc: 'A store of yours, as in file:./x.js#makeStore: called with the settings, it answers a SessionStore.',
+  }),
+  id: ignored('one id for all would be one session for all'),
+  log_file: ignored('Beaker does not use it either'),
+  webtest_varname: ignored('for tests of Python apps'),
 } as const satisfies OptionTable
 
 export type SessionOptions = Values<typeof options>

@@ -5,31 +5,27 @@
 import type { MaybePromise } from '../protocol.js'
 import type { Clock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
+import { CookieTooLong } from './codecs/beaker-cookie.js'
+import type { CookieSeal } from './codecs/sealed-cookie.js'
 import { applyChange, type Change, SessionData } from './data.js'
 import { publish } from './events.js'
 import { isId } from './id.js'
 import { isExpired } from './lifetime.js'
 import { after, isPromise } from './maybe-promise.js'
+import { blankDocument, type SessionSettings } from './settings.js'
 import { RecentMap } from './signer.js'
 import { type Engine, type Row, SessionState } from './state.js'
 import type { SessionStore } from './store.js'
-import type { SessionSettings } from './stored-sessions.js'
-
-/** Bytes to cookie text and back, under keys of its own. */
-export interface Seal {
-  /** Throws RangeError when the text would be too long for a cookie. */
-  seal(payload: Uint8Array): string
-  /** null: not sealed by us, whatever the reason. `stale`: by an older secret. */
-  open(value: string): { readonly payload: Uint8Array; readonly stale: boolean } | null
-}
 
 export interface CookieSessionsOptions<E> {
   readonly codec: Codec<E>
-  readonly seal: Seal
+  readonly seal: CookieSeal
   readonly settings: SessionSettings
   readonly clock: Clock
   /** Where ended ids are remembered; null: nowhere, and a copied cookie outlives a log-out. */
   readonly revocations: SessionStore | null
+  /** How long the value of a session's cookie may be, all its parts together. */
+  readonly maxLength: number
 }
 
 interface Opened<E> {
@@ -47,10 +43,11 @@ const ENDED = Symbol('ended')
 
 export class CookieSessions<E> implements Engine<Opened<E>> {
   readonly #codec: Codec<E>
-  readonly #seal: Seal
+  readonly #seal: CookieSeal
   readonly #settings: SessionSettings
   readonly #clock: Clock
   readonly #revocations: SessionStore | null
+  readonly #maxLength: number
   /** Cookies opened before, by their whole value. Their documents are shared and never changed. */
   readonly #opened = new RecentMap<Opened<E>>(CAPACITY)
   /** The newest version of each session that this process made. */
@@ -63,6 +60,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     this.#settings = options.settings
     this.#clock = options.clock
     this.#revocations = options.revocations
+    this.#maxLength = options.maxLength
   }
 
   verify(value: string): Opened<E> | null {
@@ -71,9 +69,9 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const sealed = this.#seal.open(value)
     if (sealed === null) return null
     try {
-      const document = this.#codec.decode(sealed.payload)
+      const document = this.#codec.decode(sealed.row)
       if (document.id === undefined || !isId(document.id)) return null
-      const opened = { id: document.id, document, stale: sealed.stale }
+      const opened = { id: document.id, document, stale: sealed.outdated }
       this.#opened.set(value, opened)
       return opened
     } catch (error) {
@@ -89,7 +87,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 
   create(): SessionState<E> {
-    return new SessionState(this, new SessionData(this.#codec, emptyDocument()), null, null)
+    return new SessionState(this, new SessionData(this.#codec, blankDocument(this.#settings)), null, null)
   }
 
   load(ticket: Opened<E>): MaybePromise<SessionState<E>> {
@@ -113,7 +111,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const document = state.row === null ? undefined : this.#newest.get(state.row.id)
     if (state.row !== null && (await this.#isEnded(state.row.id))) {
       state.gone = true
-      state.data.replace(emptyDocument())
+      state.data.replace(blankDocument(this.#settings))
     } else {
       state.data.replace(document === undefined || document === ENDED ? state.data.base : document)
     }
@@ -154,9 +152,8 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
       if (requested || change !== undefined) this.#write(state, change)
     } else if (change !== undefined || this.#isTouchDue(state)) {
       return after(this.#isEnded(state.row.id), (ended) => {
-        if (!ended) return this.#write(state, change)
-        publish({ type: 'gone' })
-        state.gone = true
+        if (ended) state.leave()
+        else this.#write(state, change)
       })
     }
   }
@@ -172,7 +169,9 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const now = this.#clock()
     const accessed = Math.max(now, base.accessed ?? now)
     const document: Document<E> = { ...merged, id, created: merged.created ?? now, accessed }
-    this.#sealed.set(state, this.#seal.seal(this.#codec.encode(document)))
+    const value = this.#seal.seal(this.#codec.encode(document))
+    if (value.length > this.#maxLength) throw new CookieTooLong(value.length, this.#maxLength)
+    this.#sealed.set(state, value)
     this.#newest.set(id, document)
     state.data.rebase(document, change)
     state.row = rowOf(id)
@@ -191,11 +190,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     state.ended = []
     if (movedFrom !== null) {
       state.movedFrom = null
-      if (await this.#isEnded(movedFrom.id)) {
-        publish({ type: 'gone' })
-        state.gone = true
-        return
-      }
+      if (await this.#isEnded(movedFrom.id)) return state.leave()
       await this.#end(movedFrom.id)
     }
     await this.#commitData(state)
@@ -225,8 +220,4 @@ function revocationId(id: string): string {
 
 function isNewer<E>(a: Document<E>, b: Document<E>): boolean {
   return (a.accessed ?? 0) >= (b.accessed ?? 0)
-}
-
-function emptyDocument<E>(): Document<E> {
-  return { created: null, accessed: null, values: new Map() }
 }

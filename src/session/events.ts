@@ -7,7 +7,7 @@ import diagnostics_channel from 'node:diagnostics_channel'
 export type SessionEvent =
   | { readonly type: 'conflict'; readonly attempt: number }
   | { readonly type: 'gone' | 'expired' | 'corrupt' | 'foreign' }
-  | { readonly type: 'touch-failed'; readonly error: unknown }
+  | { readonly type: 'background-failed'; readonly error: unknown }
 
 const channel = diagnostics_channel.channel('sessd:session')
 

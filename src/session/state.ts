@@ -2,13 +2,17 @@
 
 import type { MaybePromise } from '../protocol.js'
 import type { SessionData } from './data.js'
+import { publish } from './events.js'
 import { makeId } from './id.js'
 import type { Revision } from './store.js'
+import type { Takeover } from './takeover.js'
 
 /** The row that a session was loaded from or stored in. */
 export interface Row {
   readonly id: string
   readonly revision: Revision
+  /** Where it is and how it is read, when it is another library's. */
+  readonly from?: Pick<Takeover<unknown>, 'store' | 'decode'>
 }
 
 /** What the client must be told when the response leaves. */
@@ -89,7 +93,8 @@ export class SessionState<E = unknown> {
     this.saveRequested = false
     this.cookie = 'delete'
     this.#id = undefined
-    this.data.replace({ created: null, accessed: null, values: new Map() })
+    const { domain, path } = this.data.base
+    this.data.replace({ created: null, accessed: null, values: new Map(), domain, path })
     this.onLateSave?.()
   }
 
@@ -99,6 +104,13 @@ export class SessionState<E = unknown> {
     this.row = null
     this.#id = undefined
     this.requestSave()
+  }
+
+  /** It was ended elsewhere: nothing of it is stored, and no cookie is sent. */
+  leave(): void {
+    this.gone = true
+    this.saveRequested = false
+    publish({ type: 'gone' })
   }
 
   /** Takes back move(), and a save of what has no row: it is too late to tell the client. */

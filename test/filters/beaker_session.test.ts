@@ -56,10 +56,37 @@ function temporaryDirectory(): string {
   return directory
 }
 
+const beakerKeys = { encrypt_key: 'e'.repeat(32), validate_key: 'v'.repeat(32) }
+
 const stores: [string, () => Partial<Options>][] = [
   ['memory', () => ({ type: 'memory' })],
+  ['memory, hashed and encrypted', () => ({ type: 'memory', hash_ids: true, encrypt_key: 'k'.repeat(32) })],
   ['a slow store', () => ({ store: slowStore(memoryStore()) })],
   ['file', () => ({ data_dir: temporaryDirectory() })],
+  ['memory in Beaker format', () => ({ type: 'memory', format: 'beaker', data_serializer: 'json' })],
+  ['file in Beaker format', () => ({ data_dir: temporaryDirectory(), format: 'beaker' })],
+  [
+    'file as JSON in Beaker format',
+    () => ({ data_dir: temporaryDirectory(), format: 'beaker', data_serializer: 'json' }),
+  ],
+  ['file in Beaker 1.11 format', () => ({ data_dir: temporaryDirectory(), format: 'beaker-1.11' })],
+  [
+    'file, encrypted, in Beaker format',
+    () => ({ data_dir: temporaryDirectory(), format: 'beaker', crypto_type: 'nss', ...beakerKeys }),
+  ],
+  ['a signed cookie', () => ({ type: 'cookie' })],
+  ['an encrypted cookie', () => ({ type: 'cookie', encrypt_key: 'k'.repeat(32) })],
+  ['a cookie in Beaker format', () => ({ type: 'cookie', format: 'beaker', validate_key: 'v'.repeat(32) })],
+  [
+    'an encrypted cookie in Beaker format',
+    () => ({
+      type: 'cookie',
+      format: 'beaker',
+      crypto_type: 'cryptography',
+      ...beakerKeys,
+      data_serializer: 'json',
+    }),
+  ],
 ]
 
 describe.each(stores)('a session in %s', (_name, makeOptions) => {
@@ -81,9 +108,8 @@ describe.each(stores)('a session in %s', (_name, makeOptions) => {
     const bob = (await site(basics, makeOptions())).visitor()
     await bob.get('/count')
     expect(bob.setCookies).toEqual([
-      expect.stringMatching(/^sid=[0-9a-f]{32}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/),
+      expect.stringMatching(/^sid=[\w.=+/-]{72,}; Path=\/; HttpOnly; SameSite=Lax$/),
     ])
-    await bob.get('/count')
     await bob.get('/n')
     expect(bob.setCookies).toEqual([])
   })
@@ -344,6 +370,16 @@ describe.each(stores)('a session in %s', (_name, makeOptions) => {
     const token = await bob.get('/token')
     expect(token).toMatch(/^"[0-9a-f]{40}"$/)
     expect(await bob.get('/token')).toBe(token)
+  })
+})
+
+describe('the cookie of a stored session', () => {
+  it('holds an id and its signature, and stays what it is', async () => {
+    const bob = (await site(basics)).visitor()
+    await bob.get('/count')
+    expect(bob.jar.get('sid')).toMatch(/^[0-9a-f]{32}\.[\w-]{43}$/)
+    await bob.get('/count')
+    expect(bob.setCookies).toEqual([])
   })
 })
 
@@ -672,7 +708,7 @@ describe('egg:Beaker#beaker_session', () => {
   })
 
   it.each([
-    [{}, 'beaker.session.secret: missing: The key that signs cookies. `sessd secret` makes a good one.'],
+    [{}, 'beaker.session.secret: missing: the key that signs cookies. `sessd secret` makes a good one'],
     [{ secret: ' ' }, 'secret: expected some text, got something else'],
     [{ secret: SECRET, timeuot: '3' }, 'timeuot: no such setting. Did you mean "timeout"?'],
     [
@@ -706,19 +742,21 @@ describe('egg:Beaker#beaker_session', () => {
       'beaker.session.key: browsers refuse "__Host-sid" with a cookie_domain, or a cookie_path other than /',
     ],
     [{ secret: SECRET, type: 'file' }, 'beaker.session.data_dir: missing: type = file needs a directory'],
-    [{ secret: SECRET, type: 'redsi' }, 'type: expected memory or file, got "redsi"'],
+    [{ secret: SECRET, type: 'redsi' }, 'type: expected memory, file or cookie, got "redsi"'],
     [
       { secret: SECRET, key: 'a', 'session.key': 'b' },
       'session.key: given twice: key says the same with another value',
     ],
-  ])('refuses %j', (settings, message) => {
-    expect(() => factory(conf({}), conf(settings as unknown as Record<string, string>))).toThrow(message)
+  ])('refuses %j', async (settings, message) => {
+    await expect(factory(conf({}), conf(settings as unknown as Record<string, string>))).rejects.toThrow(
+      message,
+    )
   })
 
-  it('refuses secrets that stand in documentation, in production', () => {
+  it('refuses secrets that stand in documentation, in production', async () => {
     vi.stubEnv('NODE_ENV', 'production')
     onTestFinished(() => void vi.unstubAllEnvs())
-    expect(() => factory(conf({}), conf({ secret: 'i_wear_two_layers_of_socks' }))).toThrow(
+    await expect(factory(conf({}), conf({ secret: 'i_wear_two_layers_of_socks' }))).rejects.toThrow(
       'beaker.session.secret: this secret stands in public documentation: make one of your own with `sessd secret`',
     )
   })

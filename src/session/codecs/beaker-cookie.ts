@@ -2,6 +2,8 @@
 // or with `type = cookie` the session itself (a row of the container `cookie`).
 
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import { isId } from '../id.js'
+import { RecentMap, type Signer, type Verified } from '../signer.js'
 import type { CookieSeal } from './sealed-cookie.js'
 
 /** How long the session in a cookie may be; Beaker does not count the 40 characters of the signature, nor the name. */
@@ -12,9 +14,13 @@ const SIGNATURE_LENGTH = 40
 export interface BeakerSigner {
   sign(text: string): string
   /** The text of a cookie value, or null when none of the keys signed it. Quotes around it are dropped. */
-  verify(
-    value: string,
-  ): { text: string /** Signed by a key that is no longer the first. */; outdated: boolean } | null
+  verify(value: string): SignedText | null
+}
+
+export interface SignedText {
+  readonly text: string
+  /** Signed with a key that is no longer the first. */
+  readonly outdated: boolean
 }
 
 /** Signs with the first key (`secret`, or `validate_key` for `type = cookie`); the others are still good for reading. */
@@ -38,6 +44,25 @@ export function beakerSigner(keys: readonly [string, ...string[]]): BeakerSigner
   }
 }
 
+/** The same for session ids, and for nothing that is no id of a store. */
+export function beakerIdSigner(keys: readonly [string, ...string[]]): Signer {
+  const signer = beakerSigner(keys)
+  const seen = new RecentMap<Verified>(1024)
+
+  return {
+    sign: signer.sign,
+    verify(value) {
+      const known = seen.get(value)
+      if (known !== undefined) return known
+      const signed = signer.verify(value)
+      if (signed === null || !isId(signed.text)) return null
+      const verified: Verified = { id: signed.text, stale: signed.outdated }
+      seen.set(value, verified)
+      return verified
+    },
+  }
+}
+
 /** Python's `strip('"')`. */
 function unquote(value: string): string {
   let start = 0
@@ -48,7 +73,7 @@ function unquote(value: string): string {
 }
 
 /** The session of one cookie is too long for Beaker, whatever the browser would say. */
-export class CookieTooLong extends Error {
+export class CookieTooLong extends RangeError {
   override readonly name = 'CookieTooLong'
   /** In characters, as is `limit`. */
   readonly length: number
@@ -71,7 +96,7 @@ export function beakerSeal(signer: BeakerSigner): CookieSeal {
     },
     open(value) {
       const verified = signer.verify(value)
-      return verified === null ? null : Buffer.from(verified.text)
+      return verified === null ? null : { row: Buffer.from(verified.text), outdated: verified.outdated }
     },
   }
 }

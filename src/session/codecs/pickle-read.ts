@@ -5,7 +5,7 @@ import { CorruptSession } from '../codec.js'
 import { readAtom } from './pickle-atoms.js'
 import { PickleBytes } from './pickle-bytes.js'
 import { decodeInt, decodeText } from './pickle-text.js'
-import { MAX_VALUES, type PythonDict, PythonObject, PythonTuple, type PythonValue } from './python-value.js'
+import { MAX_VALUES, PythonObject, PythonTuple, type PythonValue } from './python-value.js'
 
 const HIGHEST_PROTOCOL = 5
 
@@ -238,7 +238,9 @@ class PickleReader {
     if (members.length % 2 !== 0) throw new CorruptSession('a pickled dict with a key without value')
     if (dict instanceof PythonObject) return
     if (!(dict instanceof Map)) throw new CorruptSession('a pickle that sets items of no dict')
-    for (let at = 0; at < members.length; at += 2) setItem(dict, members[at], members[at + 1])
+    for (let at = 0; at + 1 < members.length; at += 2) {
+      dict.set(members[at] as PythonValue, members[at + 1] as PythonValue)
+    }
   }
 
   #popObject(): PythonObject {
@@ -246,13 +248,6 @@ class PickleReader {
     if (!(object instanceof PythonObject)) throw new CorruptSession('a pickle that builds on plain data')
     return object
   }
-}
-
-function setItem(dict: PythonDict, key: PythonValue | undefined, value: PythonValue | undefined): void {
-  if (key === undefined || value === undefined) return
-  if (Array.isArray(key) || key instanceof Map)
-    throw new CorruptSession('a pickled dict with a key that has no hash')
-  dict.set(key, value)
 }
 
 /** Python 3 reads the names of Python 2. */

@@ -111,10 +111,10 @@ function freezeKey(key: unknown): PythonValue {
  * referred to twice is counted twice. What was seen is taken off the budget.
  */
 export function requirePlain(value: PythonValue, budget: { values: number }): void {
-  survey(value, budget, [])
+  survey(value, budget, [], false)
 }
 
-function survey(value: PythonValue, budget: { values: number }, above: PythonValue[]): void {
+function survey(value: PythonValue, budget: { values: number }, above: PythonValue[], isKey: boolean): void {
   const long = typeof value === 'string' || value instanceof Uint8Array
   budget.values -= long ? 1 + (value.length >> 6) : 1
   if (budget.values < 0) throw new CorruptSession(`more than ${MAX_VALUES} values`)
@@ -124,14 +124,15 @@ function survey(value: PythonValue, budget: { values: number }, above: PythonVal
     if (new Set(above).size < above.length) throw new ForeignSession('something that contains itself')
     throw new CorruptSession(`data nested more than ${MAX_DEPTH} deep`)
   }
+  if (isKey && !(value instanceof PythonTuple)) throw new CorruptSession('a dict with a key that has no hash')
   above.push(value)
   if (value instanceof Map) {
     for (const [key, member] of value) {
-      survey(key, budget, above)
-      survey(member, budget, above)
+      survey(key, budget, above, true)
+      survey(member, budget, above, false)
     }
   } else {
-    for (const item of value instanceof PythonTuple ? value.items : value) survey(item, budget, above)
+    for (const item of value instanceof PythonTuple ? value.items : value) survey(item, budget, above, isKey)
   }
   above.pop()
 }

@@ -17,7 +17,13 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 export interface CookieSeal {
   seal(row: Uint8Array): string
   /** The row, or null when the value was not made by `seal` with one of the keys. */
-  open(value: string): Uint8Array | null
+  open(value: string): OpenedCookie | null
+}
+
+export interface OpenedCookie {
+  readonly row: Uint8Array
+  /** Sealed with a key that is no longer the first. */
+  readonly outdated: boolean
 }
 
 export interface SealedCookieOptions {
@@ -74,10 +80,9 @@ export function sealedCookie({
       const sealed = Buffer.from(value, 'base64url')
       // Node drops what is no base64url; a changed value must not open because the change was dropped.
       if (sealed[0] !== version || sealed.toString('base64url') !== value) return null
-      for (const { open } of boxes) {
-        const body = open(sealed)
-        if (body?.[0] === PLAIN) return body.subarray(1)
-        if (body?.[0] === DEFLATED) return inflate(body.subarray(1))
+      for (const [index, { open }] of boxes.entries()) {
+        const row = rowOf(open(sealed))
+        if (row !== null) return { row, outdated: index > 0 }
       }
       return null
     },
@@ -140,9 +145,12 @@ function signedBox(key: KeyObject, context: Buffer): Box {
   }
 }
 
-function inflate(data: Uint8Array): Buffer | null {
+/** The row in an opened body. */
+function rowOf(body: Buffer | null): Buffer | null {
+  if (body?.[0] === PLAIN) return body.subarray(1)
+  if (body?.[0] !== DEFLATED) return null
   try {
-    return inflateRawSync(data, { maxOutputLength: MAX_INFLATED })
+    return inflateRawSync(body.subarray(1), { maxOutputLength: MAX_INFLATED })
   } catch {
     return null
   }

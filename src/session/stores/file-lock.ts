@@ -1,15 +1,23 @@
 // One process at a time per session file. A lock is a hard link to a file that names its owner: made in one step, never
 // half written, and cheaper than a file of its own. Beaker's flock is another thing, and does not meet these.
 
-import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MaybePromise } from '../../protocol.js'
-import { lastly } from '../maybe-promise.js'
-import { Turns } from '../turns.js'
+import { isPromise, lastly } from '../maybe-promise.js'
 import { isAbandoned, makeOwner } from './file-owner.js'
 
-/** How long to wait for another process that holds a lock. It normally does for a fraction of a millisecond. */
+/** A lock is normally held for a fraction of a millisecond. */
 const PATIENCE_MS = 5000
 
 export class FileLocks {
@@ -17,18 +25,31 @@ export class FileLocks {
   /** Who we are, to other processes. */
   readonly owner = makeOwner()
   readonly #card: string
-  readonly #turns = new Turns()
+  readonly #patience: number
+  /** The last work of this process that is under way, per id. */
+  readonly #tails = new Map<string, Promise<unknown>>()
 
-  constructor(directory: string) {
+  /** `patience`: how many milliseconds to wait for another process before giving up. */
+  constructor(directory: string, patience = PATIENCE_MS) {
     this.directory = directory
+    this.#patience = patience
     this.#card = join(directory, `${this.owner}.owner`)
   }
 
   /** Runs `work` when nobody else, in this process or another, is at work on `id`; at once if that is so now. */
   hold<R>(id: string, work: () => MaybePromise<R>): MaybePromise<R> {
-    return this.#turns.run(id, () =>
-      this.#acquire(id) ? this.#locked(id, work) : this.#wait(id).then(() => this.#locked(id, work)),
-    )
+    const begin = () =>
+      this.#acquire(id) ? this.#locked(id, work) : this.#wait(id).then(() => this.#locked(id, work))
+    const tail = this.#tails.get(id)
+    const result = tail === undefined ? begin() : tail.then(begin, begin)
+    if (isPromise(result)) {
+      const done = () => {
+        if (this.#tails.get(id) === result) this.#tails.delete(id)
+      }
+      this.#tails.set(id, result)
+      result.then(done, done)
+    }
+    return result
   }
 
   /** Runs `work` if nobody else is at work on `id`; answers undefined if somebody is. */
@@ -39,7 +60,7 @@ export class FileLocks {
   /** Makes the directory and our card in it, and takes away what dead processes left there. */
   prepare(): void {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
-    writeFileSync(this.#card, this.owner, { mode: 0o600 })
+    if (!existsSync(this.#card)) writeFileSync(this.#card, this.owner, { mode: 0o600 })
     this.sweep()
   }
 
@@ -57,7 +78,7 @@ export class FileLocks {
 
   /** Resolves when all work under locks is done. */
   async close(): Promise<void> {
-    await this.#turns.idle()
+    await Promise.allSettled(this.#tails.values())
     remove(this.#card)
   }
 
@@ -84,14 +105,14 @@ export class FileLocks {
   }
 
   async #wait(id: string): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS
+    const deadline = performance.now() + this.#patience
     for (let pause = 1; ; pause = Math.min(pause * 2, 32)) {
       await sleep(pause * (0.5 + Math.random()))
       if (this.#acquire(id)) return
       if (performance.now() > deadline) {
-        const pid = readLock(this.#path(id))?.owner.split('.')[0]
+        const pid = readLock(this.#path(id))?.owner.split('.')[0] ?? '?'
         throw new Error(
-          `a session in ${this.directory} has been locked for ${PATIENCE_MS / 1000} s by process ${pid}`,
+          `a session in ${this.directory} has been locked for ${this.#patience / 1000} s by process ${pid}`,
         )
       }
     }

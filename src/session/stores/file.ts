@@ -112,7 +112,7 @@ export function fileStore(given: FileStoreOptions): FileStore {
     const [, reason] = getSystemErrorMap().get(error.errno) ?? [error.code, error.code]
     const where = error.path?.startsWith(locks.directory) === true ? locks.directory : directory
     const { code } = error
-    throw Object.assign(new Error(`${doing} a session in ${where}: ${reason} (${code})`), { code })
+    throw Object.assign(new Error(`can't ${doing} sessions in ${where}: ${reason} (${code})`), { code })
   }
 
   /** Before the first change: makes directories, and takes away what dead processes left. */
@@ -199,14 +199,14 @@ export function fileStore(given: FileStoreOptions): FileStore {
   }
 
   function isLiveFile(id: string): boolean {
-    return perform('listing', () => {
+    return perform('list', () => {
       const expiresAt = readExpiry(format, rowPath(directory, id))
       return expiresAt !== undefined && isLive(expiresAt)
     })
   }
 
   function isRemoved(id: string): boolean {
-    return perform('removing', () => {
+    return perform('remove', () => {
       const path = rowPath(directory, id)
       const expiresAt = readExpiry(format, path)
       return expiresAt !== undefined && !isLive(expiresAt) && removeExpired(id, path)
@@ -223,7 +223,7 @@ export function fileStore(given: FileStoreOptions): FileStore {
     scope: 'host',
 
     load(id) {
-      return perform('reading', () => {
+      return perform('read', () => {
         const path = rowPath(directory, id)
         const stat = statSync(path, { throwIfNoEntry: false })
         if (stat === undefined) return null
@@ -235,7 +235,7 @@ export function fileStore(given: FileStoreOptions): FileStore {
     },
 
     save(id, payload, saving) {
-      return perform('storing', () => {
+      return perform('store', () => {
         const path = rowPath(directory, id)
         if (payload.length > MAX_ROW) {
           throw new RangeError(`a session of ${payload.length} bytes: at most ${MAX_ROW} can be stored`)
@@ -248,7 +248,7 @@ export function fileStore(given: FileStoreOptions): FileStore {
     },
 
     delete(id) {
-      return perform('deleting', () => {
+      return perform('delete', () => {
         const path = rowPath(directory, id)
         if (statSync(path, { throwIfNoEntry: false }) === undefined) return false
         prepare()
@@ -262,11 +262,11 @@ export function fileStore(given: FileStoreOptions): FileStore {
     },
 
     touch(id, expiresAt) {
-      return perform('touching', () => touchRow(format, rowPath(directory, id), expiresAt, clock()))
+      return perform('touch', () => touchRow(format, rowPath(directory, id), expiresAt, clock()))
     },
 
     async sweep(limit) {
-      return perform('removing', () => {
+      return perform('remove', () => {
         prepared = false
         prepare()
         return rounds.go(limit, isRemoved)
@@ -274,11 +274,11 @@ export function fileStore(given: FileStoreOptions): FileStore {
     },
 
     ids() {
-      return perform('listing', () => listIds(directory, isLiveFile))
+      return perform('list', () => listIds(directory, isLiveFile))
     },
 
     setAside(id) {
-      return perform('setting aside', () => {
+      return perform('set aside', () => {
         const path = rowPath(directory, id)
         prepare()
         return locks.hold(id, () => moveAside(id, path))
@@ -286,7 +286,7 @@ export function fileStore(given: FileStoreOptions): FileStore {
     },
 
     ping() {
-      return perform('checking for', () => {
+      return perform('store', () => {
         prepare()
         locks.tryHold('.ping', () => writer.probe())
       })

@@ -24,7 +24,7 @@ export class TimerWheel<T extends Timed> {
   readonly #slots: readonly Link[] = Array.from({ length: SLOTS }, makeList)
   /** Taken out of their slot, still to be looked at. */
   readonly #taken = makeList()
-  /** The span that was looked at last; it may not be over yet. */
+  /** Where the next sweep begins: nothing outside `#taken` is due earlier. */
   #span: number
 
   constructor(now: number) {
@@ -34,7 +34,9 @@ export class TimerWheel<T extends Timed> {
   /** Files a node that is in no list. One that is never due stays outside. */
   add(node: T): void {
     if (node.expiresAt === Number.POSITIVE_INFINITY) return
-    const list = this.#slot(Math.max(spanOf(node.expiresAt), this.#span))
+    const span = spanOf(node.expiresAt)
+    if (span < this.#span) this.#span = span
+    const list = this.#slot(span)
     node.previous = list.previous
     node.next = list
     list.previous.next = node

@@ -126,7 +126,10 @@ describe('a JSON row', () => {
 })
 
 describe('quoting', () => {
-  it.each(['', 'user', 'a"b', 'a\\b', '\u0000\n', 'é', '\u2028', '\ud800', '\u{1f600}'])('equals JSON.stringify: %j', (text) => {
-    expect(quoteJson(text)).toBe(JSON.stringify(text))
-  })
+  it.each(['', 'user', 'a"b', 'a\\b', '\u0000\n', 'é', '\u2028', '\ud800', '\u{1f600}'])(
+    'equals JSON.stringify: %j',
+    (text) => {
+      expect(quoteJson(text)).toBe(JSON.stringify(text))
+    },
+  )
 })

@@ -48,7 +48,13 @@ describe('a pickle that Python made', () => {
     const value = read(Buffer.from(vector.base64, 'base64'))
     if (id.startsWith('nonstr-keys')) {
       const inner = (thawPython(value) as { session: unknown }).session
-      expect(inner).toEqual(new Map<unknown, unknown>([[1, 'a'], [[1, 2], 'b'], [null, 'c']]))
+      expect(inner).toEqual(
+        new Map<unknown, unknown>([
+          [1, 'a'],
+          [[1, 2], 'b'],
+          [null, 'c'],
+        ]),
+      )
     } else {
       expect(thawPython(value)).toEqual(expected(vector.expect))
     }
@@ -57,7 +63,7 @@ describe('a pickle that Python made', () => {
 
   it('holds a text of more than 65535 characters', () => {
     const text = 'B'.repeat(70_000)
-    expect(readText(`\x80\x04\x95\x78\x11\x01\0\0\0\0\0X\x70\x11\x01\0${text}\x94.`)).toBe(text)
+    expect(readText(`\x80\x04\x95\x77\x11\x01\0\0\0\0\0X\x70\x11\x01\0${text}\x94.`)).toBe(text)
     expect(read(writePickle(text))).toBe(text)
   })
 
@@ -199,6 +205,8 @@ describe('bytes that are no pickle', () => {
     'NNa.',
     'NNNs.',
     '}]Ns.',
+    '}(]tNs.',
+    '}((}ttNs.',
     '}(Nu.',
     '(Nd.',
     'c\n\n.',
@@ -216,8 +224,18 @@ describe('bytes that are no pickle', () => {
     expect(() => readText(pickle)).toThrow(CorruptSession)
   })
 
-  it('are read up to the end of the pickle, as Python does', () => {
+  it('are no matter behind the end of a pickle, as in Python', () => {
     expect(readText('N.garbage')).toBeNull()
+    const vector = vectors.negative.find(({ id }) => id === 'trailing')
+    expect(read(Buffer.from(vector?.base64 ?? '', 'base64'))).toBeInstanceOf(Map)
+  })
+
+  it('pollute no prototype', () => {
+    const vector = vectors.negative.find(({ id }) => id === 'proto-key')
+    const value = thawPython(read(Buffer.from(vector?.base64 ?? '', 'base64'))) as { session: object }
+    expect(Object.keys(value.session)).toEqual(['__proto__', 'constructor'])
+    expect(Object.getPrototypeOf(value.session)).toBe(Object.prototype)
+    expect({}).not.toHaveProperty('polluted')
   })
 })
 
@@ -240,7 +258,9 @@ describe('a pickle that wants to be too much', () => {
   })
 
   it('can not hold more than a million values', () => {
-    expect(() => readText(`(${'N'.repeat(2_000_000)}l.`)).toThrow(new CorruptSession('more than 1000000 values'))
+    expect(() => readText(`(${'N'.repeat(2_000_000)}l.`)).toThrow(
+      new CorruptSession('more than 1000000 values'),
+    )
   })
 })
 
@@ -263,7 +283,16 @@ describe('what we pickle', () => {
     ['large ints', [2n ** 64n, -(2n ** 63n), -129n, 2n ** 3000n, -(2n ** 2048n)]],
     ['bytes', [Buffer.from([0, 128, 255]), Buffer.alloc(0)]],
     ['lone surrogates', ['\ud800x', 'x\udfff', '\udc00\ud800']],
-    ['Map keys of every kind', new Map<unknown, unknown>([[1, 'a'], [null, 'b'], [1.5, 'c'], [[1, [2]], 'd'], ['s', 'e']])],
+    [
+      'Map keys of every kind',
+      new Map<unknown, unknown>([
+        [1, 'a'],
+        [null, 'b'],
+        [1.5, 'c'],
+        [[1, [2]], 'd'],
+        ['s', 'e'],
+      ]),
+    ],
     ['a __proto__ member', JSON.parse('{"__proto__":{"a":1},"constructor":2}')],
     ['members in integer order', { 10: 1, 2: 2 }],
   ])('comes back as it was: %s', (_, value) => {

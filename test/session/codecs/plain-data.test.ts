@@ -52,7 +52,10 @@ describe('a value that JSON can not hold', () => {
     [5n, 'session value cart: a bigint; store its text'],
     [Number.NaN, 'session value cart: a number that is not finite'],
     [{ total: Number.POSITIVE_INFINITY }, 'session value cart.total: a number that is not finite'],
-    [{ items: [1, new Date(0)] }, 'session value cart.items[1]: a Date; store its getTime() or toISOString()'],
+    [
+      { items: [1, new Date(0)] },
+      'session value cart.items[1]: a Date; store its getTime() or toISOString()',
+    ],
     [{ 'odd key': new Map() }, 'session value cart["odd key"]: a Map; store an array of its entries'],
     [[new Set()], 'session value cart[0]: a Set; store an array of its members'],
     [[undefined], 'session value cart[0]: undefined; use null'],
@@ -104,7 +107,10 @@ describe('a value that pickle holds', () => {
 
 describe('sameness', () => {
   it.each<[unknown, unknown]>([
-    [{ a: 1, b: [2] }, { b: [2], a: 1 }],
+    [
+      { a: 1, b: [2] },
+      { b: [2], a: 1 },
+    ],
     [Number.NaN, Number.NaN],
     [0, -0],
     [Buffer.from('ab'), Uint8Array.of(97, 98)],

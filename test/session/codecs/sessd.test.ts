@@ -22,11 +22,13 @@ describe('the native row', () => {
   })
 
   it('may be edited by hand: white space, order and unknown members are no matter', () => {
-    expect(row('{ "note": {"by": ["me"]},\n "data": { "n" : 1.0 }, "created": null, "sessd": 1 }\n')).toEqual({
-      created: null,
-      accessed: null,
-      values: new Map([['n', '1.0']]),
-    })
+    expect(row('{ "note": {"by": ["me"]},\n "data": { "n" : 1.0 }, "created": null, "sessd": 1 }\n')).toEqual(
+      {
+        created: null,
+        accessed: null,
+        values: new Map([['n', '1.0']]),
+      },
+    )
   })
 
   it('carries an id, a domain and a path when there are some', () => {

@@ -1,0 +1,292 @@
+// From settings to the engine behind the filter: which store, which format, which keys.
+
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { OptionError } from '../config/errors.js'
+import type { MaybePromise } from '../protocol.js'
+import { type Clock, systemClock } from '../session/clock.js'
+import type { Codec } from '../session/codec.js'
+import { type BeakerCipher, beakerCipher } from '../session/codecs/beaker-cipher.js'
+import type { BeakerContainer } from '../session/codecs/beaker-container.js'
+import { beakerIdSigner, beakerSeal, beakerSigner } from '../session/codecs/beaker-cookie.js'
+import { beakerCodec } from '../session/codecs/beaker-row.js'
+import { type CookieSeal, sealedCookie } from '../session/codecs/sealed-cookie.js'
+import { sealedRows } from '../session/codecs/sealed-rows.js'
+import { sessdCodec } from '../session/codecs/sessd.js'
+import { CookieSessions } from '../session/cookie-sessions.js'
+import { hashedStore } from '../session/hashed-store.js'
+import type { SessionSettings } from '../session/settings.js'
+import { makeSigner } from '../session/signer.js'
+import type { Engine } from '../session/state.js'
+import type { SessionStore } from '../session/store.js'
+import { StoredSessions } from '../session/stored-sessions.js'
+import { fileStore } from '../session/stores/file.js'
+import { memoryStore } from '../session/stores/memory.js'
+import { expressSession, type Takeover, translate } from '../session/takeover.js'
+import type { OwnExport, SessionOptions } from './session-options.js'
+import { MAX_PARTS, PART_LENGTH } from './session-ticket.js'
+
+/** What can't be written in a file. */
+export interface CodeOptions {
+  /** A store of your own, in place of `type`. The filter closes it. */
+  readonly store?: SessionStore | undefined
+  /** A format of your own, in place of `format`. */
+  readonly codec?: Codec<unknown> | undefined
+  readonly clock?: Clock | undefined
+}
+
+type Keys = readonly [string, ...string[]]
+
+const name = (key: string) => `beaker.session.${key}`
+
+/** Resolves what the settings name by `file:./x.js#Name`, relative to `directory`. */
+export async function importOwn(given: SessionOptions, directory: string): Promise<CodeOptions> {
+  const { namespace_class: store, data_serializer: codec } = given
+  return {
+    ...(store === undefined
+      ? {}
+      : { store: await callStore(await importExport('namespace_class', store, directory), given) }),
+    ...(typeof codec !== 'object'
+      ? {}
+      : { codec: (await importExport('data_serializer', codec, directory)) as Codec<unknown> }),
+  }
+}
+
+/** Makes the engine. Throws OptionError for settings that don't go together. */
+export function makeEngine(given: SessionOptions, code: CodeOptions): Engine {
+  const clock = code.clock ?? systemClock
+  const settings = makeSettings(given)
+  return given.type === 'cookie' && code.store === undefined
+    ? cookieEngine(given, code, clock, settings)
+    : storedEngine(given, code, clock, settings)
+}
+
+function storedEngine(
+  given: SessionOptions,
+  code: CodeOptions,
+  clock: Clock,
+  settings: SessionSettings,
+): Engine {
+  const keys = signingKeys(given)
+  const store = code.store ?? makeStore(given, clock, settings)
+  const hashed = given.hash_ids && given.format === 'sessd' ? hashedStore(store) : store
+  return new StoredSessions<unknown>({
+    store: hashed,
+    codec: code.codec ?? (makeCodec(given, containerOf(given)) as Codec<unknown>),
+    signer: given.format === 'sessd' ? makeSigner(given.key, keys) : beakerIdSigner(keys),
+    clock,
+    settings,
+    takeover: makeTakeover(given, store, clock, settings),
+  })
+}
+
+function makeTakeover(
+  given: SessionOptions,
+  store: SessionStore,
+  clock: Clock,
+  settings: SessionSettings,
+): Takeover<unknown> | undefined {
+  if (given.accept === undefined) return undefined
+  if (given.format !== 'sessd') {
+    throw new OptionError(
+      name('accept'),
+      `format = ${given.format} writes what others read: accept needs format = sessd`,
+    )
+  }
+  const keys = signingKeys(given)
+  if (given.accept === 'express-session') return expressSession(store, keys) as Takeover<unknown>
+  const theirs: SessionOptions = { ...given, format: 'beaker' }
+  const codec = makeCodec(theirs, containerOf(theirs)) as Codec<unknown>
+  const signer = beakerIdSigner(keys)
+  return {
+    store: storeType(given) === 'file' ? makeStore(theirs, clock, settings) : store,
+    verify: (value) => signer.verify(value)?.id ?? null,
+    decode: (payload) => translate(codec, codec.decode(payload)),
+  }
+}
+
+function cookieEngine(
+  given: SessionOptions,
+  code: CodeOptions,
+  clock: Clock,
+  settings: SessionSettings,
+): Engine {
+  return new CookieSessions<unknown>({
+    codec: code.codec ?? (makeCodec(given, 'cookie') as Codec<unknown>),
+    seal: makeSeal(given),
+    clock,
+    settings,
+    revocations: makeRevocations(given, clock),
+    maxLength: given.format !== 'sessd' || given.overflow === 'error' ? ONE_COOKIE : ALL_PARTS,
+  })
+}
+
+/** Browsers take 4096 characters for name, value and attributes together; Beaker has a limit of its own below. */
+const ONE_COOKIE = 4096
+/** See splitValue: the first part tells in two characters how many there are. */
+const ALL_PARTS = MAX_PARTS * PART_LENGTH - 2
+
+function makeSettings(given: SessionOptions): SessionSettings {
+  const timeout = milliseconds(given.timeout)
+  return {
+    timeout,
+    absoluteTimeout: milliseconds(given.absolute_timeout),
+    touchAfter: given.save_accessed_time
+      ? (milliseconds(given.touch_after) ?? (timeout === null ? null : timeout / 10))
+      : null,
+    auto: given.auto,
+    invalidateCorrupt: given.invalidate_corrupt,
+    maxBytes: given.max_bytes,
+    touchRewrites: given.format !== 'sessd',
+    newDomain: given.format === 'sessd' ? undefined : (given.cookie_domain ?? null),
+    newPath: given.format === 'sessd' ? undefined : given.cookie_path,
+  }
+}
+
+function makeStore(given: SessionOptions, clock: Clock, settings: SessionSettings): SessionStore {
+  if (storeType(given) === 'memory') return memoryStore({ clock, maxSessions: given.max_sessions })
+  return fileStore({
+    directory: fileDirectory(given),
+    lockDirectory: given.lock_dir,
+    fsync: given.fsync,
+    bare: given.format !== 'sessd',
+    lifetime: settings.timeout,
+    clock,
+  })
+}
+
+/** Beaker's rule: a directory means files. */
+function storeType(given: SessionOptions): 'memory' | 'file' | 'cookie' {
+  return given.type ?? (given.data_dir === undefined && given.file_dir === undefined ? 'memory' : 'file')
+}
+
+function fileDirectory(given: SessionOptions): string {
+  if (given.file_dir !== undefined) return given.file_dir
+  if (given.data_dir !== undefined) return join(given.data_dir, 'container_file')
+  throw new OptionError(name('data_dir'), 'missing: type = file needs a directory')
+}
+
+function containerOf(given: SessionOptions): BeakerContainer {
+  const type = storeType(given)
+  return type === 'cookie' ? 'memory' : type
+}
+
+function makeRevocations(given: SessionOptions, clock: Clock): SessionStore | null {
+  if (given.revoke === 'off') return null
+  if (given.revoke === 'memory') return memoryStore({ clock })
+  return fileStore({
+    directory: fileDirectory(given),
+    lockDirectory: given.lock_dir,
+    fsync: given.fsync,
+    clock,
+  })
+}
+
+function makeCodec(given: SessionOptions, container: BeakerContainer): Codec<unknown> | Codec<string> {
+  const { format } = given
+  if (format === 'sessd') {
+    if (given.data_serializer === 'pickle') {
+      throw new OptionError(
+        name('data_serializer'),
+        'format = sessd writes JSON: pickle needs format = beaker',
+      )
+    }
+    if (given.encrypt_key === undefined || container === 'cookie') return sessdCodec
+    return sealedRows(
+      sessdCodec,
+      sealedCookie({ name: 'row', secrets: encryptionKeys(given), encrypt: true }),
+    )
+  }
+  return beakerCodec({
+    serializer: given.data_serializer === 'json' ? 'json' : 'pickle',
+    version: format === 'beaker' ? '1.12' : '1.11',
+    container,
+    cipher: makeBeakerCipher(given),
+  }) as Codec<unknown>
+}
+
+function makeSeal(given: SessionOptions): CookieSeal {
+  if (given.format === 'sessd') {
+    return given.encrypt_key === undefined
+      ? sealedCookie({
+          name: given.key,
+          secrets: signingKeys(given),
+          encrypt: false,
+          deflateAbove: DEFLATE_ABOVE,
+        })
+      : sealedCookie({
+          name: given.key,
+          secrets: encryptionKeys(given),
+          encrypt: true,
+          deflateAbove: DEFLATE_ABOVE,
+        })
+  }
+  if (given.validate_key === undefined) {
+    throw new OptionError(name('validate_key'), 'missing: Beaker signs sessions of type = cookie with it')
+  }
+  return beakerSeal(beakerSigner([given.validate_key, ...given['secret.previous']]))
+}
+
+/** What fits into one cookie is left as it is: see docs/security.md about the length of compressed secrets. */
+const DEFLATE_ABOVE = 2900
+
+function makeBeakerCipher(given: SessionOptions): BeakerCipher | undefined {
+  const { encrypt_key, validate_key, crypto_type, encrypt_nonce_bits } = given
+  if (encrypt_key === undefined) return undefined
+  if (validate_key === undefined) {
+    throw new OptionError(name('validate_key'), 'missing: Beaker encrypts with it and encrypt_key together')
+  }
+  if (crypto_type === undefined || crypto_type === 'default') {
+    throw new OptionError(
+      name('crypto_type'),
+      'expected pycrypto, nss or cryptography: Beaker takes what is installed, and only you know what that is ' +
+        '(pycrypto also stands for pycryptodome and pycryptopp)',
+    )
+  }
+  if (encrypt_nonce_bits % 8 !== 0) {
+    throw new OptionError(name('encrypt_nonce_bits'), `expected a multiple of 8, got ${encrypt_nonce_bits}`)
+  }
+  return beakerCipher({
+    encryptKey: encrypt_key,
+    validateKey: validate_key,
+    cryptoType: crypto_type,
+    nonceBits: encrypt_nonce_bits,
+  })
+}
+
+/** The key that signs, then those that are still good. */
+function signingKeys(given: SessionOptions): Keys {
+  const first = given.type === 'cookie' ? (given.validate_key ?? given.secret) : given.secret
+  if (first === undefined) {
+    throw new OptionError(
+      name('secret'),
+      'missing: the key that signs cookies. `sessd secret` makes a good one',
+    )
+  }
+  return [first, ...given['secret.previous']]
+}
+
+/** Both keys count: who has one of them alone can open nothing. */
+function encryptionKeys(given: SessionOptions): Keys {
+  const [first, ...previous] = signingKeys(given).map((key) => `${given.encrypt_key}\n${key}`)
+  return [first!, ...previous]
+}
+
+async function importExport(key: string, own: OwnExport, directory: string): Promise<unknown> {
+  const module: Record<string, unknown> = await import(pathToFileURL(resolve(directory, own.file)).href)
+  const found = module[own.name]
+  if (found !== undefined) return found
+  throw new OptionError(
+    name(key),
+    `${own.file} exports no "${own.name}": it exports ${Object.keys(module).join(', ')}`,
+  )
+}
+
+function callStore(exported: unknown, given: SessionOptions): MaybePromise<SessionStore> {
+  if (typeof exported === 'function') return exported(given)
+  throw new OptionError(name('namespace_class'), 'expected a function that makes a store')
+}
+
+function milliseconds(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : seconds * 1000
+}

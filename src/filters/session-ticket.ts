@@ -1,0 +1,88 @@
+// How a client shows which session is its own: a cookie, the parts of a large one, a header, or a bearer token.
+
+import type { IncomingMessage } from 'node:http'
+import { findCookie } from '../http/cookies.js'
+import { partName } from './session-cookies.js'
+import type { SessionFilterConfig } from './session-handle.js'
+import type { IdSource } from './session-options.js'
+
+/** More cookies than these would not fit into the 16 KB that Node takes for all headers of a request. */
+export const MAX_PARTS = 4
+/** Browsers take 4096 bytes for name, value and attributes together. */
+export const PART_LENGTH = 3800
+
+/** What a request proves by one source, or null. Never throws, whatever was sent. */
+export function readTicket(config: SessionFilterConfig, source: IdSource, req: IncomingMessage): unknown {
+  const { engine, cookieName, lastCookieCounts, overflow } = config
+  if (source.from === 'cookie') {
+    const header = req.headers.cookie
+    if (header === undefined) return null
+    if (lastCookieCounts) return lastTicket(config, header)
+    return findCookie(header, cookieName, overflow === 'chunk' ? new PartReader(config, header) : engine)
+  }
+  const value = source.from === 'header' ? req.headers[source.name] : bearerToken(req)
+  return typeof value === 'string' ? engine.verify(value) : null
+}
+
+/** The header in which a client without cookies learns its id. */
+export function headerName(source: IdSource): string {
+  return source.from === 'header' ? source.name : 'x-session'
+}
+
+function bearerToken(req: IncomingMessage): string | undefined {
+  return /^bearer +([^ ]+)$/i.exec(req.headers.authorization ?? '')?.[1]
+}
+
+/** Python reads all pairs into a dictionary: a later one replaces an earlier one. */
+function lastTicket({ engine, cookieName }: SessionFilterConfig, header: string): unknown {
+  let last: unknown = null
+  findCookie(header, cookieName, {
+    verify(value) {
+      last = engine.verify(value) ?? last
+      return null
+    },
+  })
+  return last
+}
+
+/**
+ * Divides what one cookie can't hold: the first part tells how many there are (`2~...`), the others stand in cookies
+ * of their own. `~` is in no value of ours.
+ */
+export function splitValue(value: string): string[] {
+  if (value.length <= PART_LENGTH) return [value]
+  const count = Math.ceil((value.length + 2) / PART_LENGTH)
+  const whole = `${count}~${value}`
+  return Array.from({ length: count }, (_, part) => whole.slice(part * PART_LENGTH, (part + 1) * PART_LENGTH))
+}
+
+/** Puts the parts together again before they are verified. */
+class PartReader {
+  readonly #config: SessionFilterConfig
+  readonly #header: string
+
+  constructor(config: SessionFilterConfig, header: string) {
+    this.#config = config
+    this.#header = header
+  }
+
+  verify(value: string): unknown {
+    const { engine, cookieName } = this.#config
+    if (value.charCodeAt(1) !== 126) return engine.verify(value)
+    const count = value.charCodeAt(0) - 48
+    if (count < 2 || count > MAX_PARTS) return null
+    let whole = value.slice(2)
+    for (let part = 1; part < count; part++) {
+      const next = findCookie(this.#header, partName(cookieName, part), FIRST)
+      if (next === null) return null
+      whole += next
+    }
+    return engine.verify(whole)
+  }
+}
+
+const FIRST = { verify: (value: string) => value }
+
+export function hasCookie(header: string | undefined, name: string): boolean {
+  return header !== undefined && findCookie(header, name, FIRST) !== null
+}

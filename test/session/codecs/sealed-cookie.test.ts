@@ -1,0 +1,88 @@
+import { createDecipheriv, createHmac, hkdfSync } from 'node:crypto'
+import { deflateRawSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { sealedCookie } from '../../../src/session/codecs/sealed-cookie.js'
+
+const row = Buffer.from('{"sessd":1,"created":1,"accessed":2,"data":{"user":"bob"}}')
+
+describe.each([
+  ['encrypted', true],
+  ['signed', false],
+] as const)('a cookie session, %s', (_, encrypt) => {
+  const cookie = sealedCookie({ name: 'sid', secrets: ['new', 'old'], encrypt })
+
+  it('comes back', () => {
+    const value = cookie.seal(row)
+    expect(value).toMatch(/^[A-Za-z0-9_-]+$/)
+    expect(cookie.open(value)?.row).toEqual(row)
+    expect(cookie.open(cookie.seal(Buffer.alloc(0)))?.row).toEqual(Buffer.alloc(0))
+  })
+
+  it('opens with an old secret, and is sealed with the new one', () => {
+    const old = sealedCookie({ name: 'sid', secrets: ['old'], encrypt })
+    expect(cookie.open(old.seal(row))).toEqual({ row, outdated: true })
+    expect(cookie.open(cookie.seal(row))).toEqual({ row, outdated: false })
+    expect(old.open(cookie.seal(row))).toBeNull()
+  })
+
+  it('opens under its own name only, and in its own mode only', () => {
+    const value = cookie.seal(row)
+    expect(sealedCookie({ name: 'sid2', secrets: ['new'], encrypt }).open(value)).toBeNull()
+    expect(sealedCookie({ name: 'sid', secrets: ['new'], encrypt: !encrypt }).open(value)).toBeNull()
+  })
+
+  it('does not open after any change of one character', () => {
+    const value = cookie.seal(row)
+    for (let at = 0; at < value.length; at++) {
+      for (const char of ['A', 'z', '-', '=', '+', ' ', '', 'é']) {
+        const changed = value.slice(0, at) + char + value.slice(at + 1)
+        if (changed !== value) expect(cookie.open(changed)).toBeNull()
+      }
+    }
+    expect(cookie.open(`${value}A`)).toBeNull()
+  })
+
+  it.each(['', 'A', 'AQ', 'Ag', 'AQAA', 'A'.repeat(4000), '!', 'é'])('is not ours: %j', (value) => {
+    expect(cookie.open(value)).toBeNull()
+  })
+
+  it('is deflated above a length, and read with or without', () => {
+    const long = Buffer.from(JSON.stringify({ data: 'x'.repeat(5000) }))
+    const deflating = sealedCookie({ name: 'sid', secrets: ['new'], encrypt, deflateAbove: 1000 })
+    const value = deflating.seal(long)
+    expect(value.length).toBeLessThan(200)
+    expect(cookie.open(value)?.row).toEqual(long)
+    expect(deflating.open(cookie.seal(long))?.row).toEqual(long)
+    expect(deflating.seal(Buffer.alloc(1000)).length).toBeGreaterThan(1000)
+  })
+
+  it('inflates to a bounded size', () => {
+    const deflating = sealedCookie({ name: 'sid', secrets: ['new'], encrypt, deflateAbove: 1000 })
+    expect(deflating.open(deflating.seal(Buffer.alloc(1024 * 1024)))?.row).toHaveLength(1024 * 1024)
+    expect(deflating.open(deflating.seal(Buffer.alloc(1024 * 1024 + 1)))).toBeNull()
+  })
+})
+
+describe('the bytes of a sealed cookie', () => {
+  it('are version, iv, AES-256-GCM and tag, with HKDF keys and version and name as additional data', () => {
+    const sealed = Buffer.from(
+      sealedCookie({ name: 'sid', secrets: ['s'], encrypt: true }).seal(row),
+      'base64url',
+    )
+    const key = Buffer.from(hkdfSync('sha256', 's', 'sessd', 'sessd cookie aes-256-gcm', 32))
+    const opener = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 13))
+    opener.setAAD(Buffer.from('\x01sid')).setAuthTag(sealed.subarray(-16))
+    const body = Buffer.concat([opener.update(sealed.subarray(13, -16)), opener.final()])
+    expect(sealed[0]).toBe(1)
+    expect(body).toEqual(Buffer.concat([Buffer.of(0), row]))
+  })
+
+  it('are version, body and HMAC-SHA256 when only signed', () => {
+    const seal = sealedCookie({ name: 'sid', secrets: ['s'], encrypt: false, deflateAbove: 10 })
+    const sealed = Buffer.from(seal.seal(row), 'base64url')
+    const body = Buffer.concat([Buffer.of(1), deflateRawSync(row)])
+    const key = Buffer.from(hkdfSync('sha256', 's', 'sessd', 'sessd cookie hmac-sha256', 32))
+    const mac = createHmac('sha256', key).update('\x02sid\0').update(body).digest()
+    expect(sealed).toEqual(Buffer.concat([Buffer.of(2), body, mac]))
+  })
+})
