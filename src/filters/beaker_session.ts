@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { OptionError } from '../config/errors.js'
 import { checkOptions, readOptions } from '../config/options.js'
 import type { Conf, Filter } from '../protocol.js'
+import { Session } from '../session/session.js'
 import { sessionCookies } from './session-cookies.js'
 import { type CodeOptions, importOwn, makeEngine } from './session-engine.js'
 import { sessionFilter } from './session-filter.js'
@@ -29,8 +30,8 @@ export async function factory(globalConf: Conf, localConf: Conf): Promise<Filter
 
 /** The same filter for use in code: `beakerSession({ secret, timeout: 1800 })(app)`. Throws OptionError. */
 export function beakerSession(given: Partial<SessionOptions> & CodeOptions): Filter {
-  const { store, codec, clock, ...settings } = given
-  return makeFilter(checkOptions(options, settings), { store, codec, clock })
+  const { store, codec, sessionClass, clock, ...settings } = given
+  return makeFilter(checkOptions(options, settings), { store, codec, sessionClass, clock })
 }
 
 function makeFilter(given: SessionOptions, code: CodeOptions): Filter {
@@ -40,6 +41,7 @@ function makeFilter(given: SessionOptions, code: CodeOptions): Filter {
   const filter = sessionFilter({
     engine,
     cookies,
+    sessionClass: code.sessionClass ?? Session,
     cookieName: given.key,
     sources: given.id_source ?? [
       given.use_cookies ? { from: 'cookie' } : { from: 'header', name: 'x-session' },

@@ -17,14 +17,27 @@ export type RequestLike =
  */
 export function getSession<T extends object = Record<string, unknown>>(
   request: RequestLike,
+  environKey?: string,
 ): Promise<Session<T>> {
-  return getSessionHandle(request).load<T>()
+  return getSessionHandle(request, environKey).load<T>()
 }
 
-/** The session of a request, not loaded yet. */
-export function getSessionHandle(request: RequestLike): SessionHandle {
-  const handle = environOf(request)?.['beaker.session']
-  if (handle !== undefined) return handle
+/**
+ * The session of an id that the app knows from elsewhere (Beaker's get_by_id), of the same filter as the request's own;
+ * null when there is none. What is changed in it is stored by `await session.persist()`.
+ */
+export function getSessionById<T extends object = Record<string, unknown>>(
+  request: RequestLike,
+  id: string,
+  environKey?: string,
+): Promise<Session<T> | null> {
+  return getSessionHandle(request, environKey).find<T>(id)
+}
+
+/** The session of a request, not loaded yet. `environKey` is that of the filter, if it has one of its own. */
+export function getSessionHandle(request: RequestLike, environKey = 'beaker.session'): SessionHandle {
+  const handle = (environOf(request) as Record<string, unknown> | undefined)?.[environKey]
+  if (handle !== undefined) return handle as SessionHandle
   throw new Error(
     'this request has no session: no beaker_session filter is in front of the app ' +
       '(in an INI: `filter-with = session` and a [filter:session] with use = egg:Beaker#beaker_session)',

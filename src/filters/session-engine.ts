@@ -3,7 +3,6 @@
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { OptionError } from '../config/errors.js'
-import type { MaybePromise } from '../protocol.js'
 import { type Clock, systemClock } from '../session/clock.js'
 import type { Codec } from '../session/codec.js'
 import { type BeakerCipher, beakerCipher } from '../session/codecs/beaker-cipher.js'
@@ -15,6 +14,7 @@ import { sealedRows } from '../session/codecs/sealed-rows.js'
 import { sessdCodec } from '../session/codecs/sessd.js'
 import { CookieSessions } from '../session/cookie-sessions.js'
 import { hashedStore } from '../session/hashed-store.js'
+import { Session } from '../session/session.js'
 import type { SessionSettings } from '../session/settings.js'
 import { makeSigner } from '../session/signer.js'
 import type { Engine } from '../session/state.js'
@@ -32,6 +32,8 @@ export interface CodeOptions {
   readonly store?: SessionStore | undefined
   /** A format of your own, in place of `format`. */
   readonly codec?: Codec<unknown> | undefined
+  /** A subclass of Session of yours. */
+  readonly sessionClass?: typeof Session | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -39,17 +41,31 @@ type Keys = readonly [string, ...string[]]
 
 const name = (key: string) => `beaker.session.${key}`
 
-/** Resolves what the settings name by `file:./x.js#Name`, relative to `directory`. */
+/** Imports what the settings name by `file:./x.js#Name`, relative to `directory`. Rejects with OptionError. */
 export async function importOwn(given: SessionOptions, directory: string): Promise<CodeOptions> {
-  const { namespace_class: store, data_serializer: codec } = given
-  return {
-    ...(store === undefined
-      ? {}
-      : { store: await callStore(await importExport('namespace_class', store, directory), given) }),
-    ...(typeof codec !== 'object'
-      ? {}
-      : { codec: (await importExport('data_serializer', codec, directory)) as Codec<unknown> }),
+  const { namespace_class, data_serializer, session_class } = given
+  const own: { -readonly [K in keyof CodeOptions]: CodeOptions[K] } = {}
+  if (namespace_class !== undefined) {
+    const makeStore = await importExport('namespace_class', namespace_class, directory)
+    if (typeof makeStore !== 'function')
+      throw new OptionError(name('namespace_class'), 'expected a function that makes a store')
+    own.store = await makeStore(given)
   }
+  if (typeof data_serializer === 'object') {
+    own.codec = (await importExport('data_serializer', data_serializer, directory)) as Codec<unknown>
+    if (typeof own.codec?.decode !== 'function')
+      throw new OptionError(
+        name('data_serializer'),
+        'expected a Codec: an object with decode, encode, thaw, freeze and same',
+      )
+  }
+  if (session_class !== undefined) {
+    const found = await importExport('session_class', session_class, directory)
+    if (!(typeof found === 'function' && found.prototype instanceof Session))
+      throw new OptionError(name('session_class'), 'expected a subclass of Session')
+    own.sessionClass = found as typeof Session
+  }
+  return own
 }
 
 /** Makes the engine. Throws OptionError for settings that don't go together. */
@@ -280,11 +296,6 @@ async function importExport(key: string, own: OwnExport, directory: string): Pro
     name(key),
     `${own.file} exports no "${own.name}": it exports ${Object.keys(module).join(', ')}`,
   )
-}
-
-function callStore(exported: unknown, given: SessionOptions): MaybePromise<SessionStore> {
-  if (typeof exported === 'function') return exported(given)
-  throw new OptionError(name('namespace_class'), 'expected a function that makes a store')
 }
 
 function milliseconds(seconds: number | undefined): number | null {

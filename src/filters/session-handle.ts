@@ -7,8 +7,8 @@ import { PublicError, type ResponseHook } from '../http/response-hooks.js'
 import type { MaybePromise } from '../protocol.js'
 import { UnstorableValue } from '../session/codec.js'
 import { CookieTooLong } from '../session/codecs/beaker-cookie.js'
-import { isPromise } from '../session/maybe-promise.js'
-import { Session } from '../session/session.js'
+import { after, isPromise } from '../session/maybe-promise.js'
+import type { Session } from '../session/session.js'
 import { OversizedSession } from '../session/settings.js'
 import type { Engine, SessionState } from '../session/state.js'
 
@@ -31,11 +31,15 @@ export interface SessionHandle {
   readonly loaded: boolean
   /** The session; the same for every call in one request. I/O only if a cookie of ours came. */
   load<T extends object = Record<string, unknown>>(): Promise<Session<T>>
+  /** The session of an id that the app knows from elsewhere; null when there is none. Changes need persist(). */
+  find<T extends object = Record<string, unknown>>(id: string): Promise<Session<T> | null>
 }
 
 /** What all requests through one filter share. */
 export interface SessionFilterConfig {
   readonly engine: Engine
+  /** What sessions are made of: Session, or a subclass of the user's. */
+  readonly sessionClass: typeof Session
   readonly cookieName: string
   readonly cookies: SessionCookies
   /** Where ids may come from, nearest first. */
@@ -89,6 +93,11 @@ export class RequestSession implements SessionHandle, ResponseHook {
     return this.#loading as unknown as Promise<Session<T>>
   }
 
+  async find<T extends object>(id: string): Promise<Session<T> | null> {
+    const state = await this.#config.engine.find(id)
+    return state === null ? null : (new this.#config.sessionClass(state) as unknown as Session<T>)
+  }
+
   wantsHead(): boolean {
     return this.#state !== null
   }
@@ -120,7 +129,10 @@ export class RequestSession implements SessionHandle, ResponseHook {
       state.stay()
       if (state.ended.length === 0 && state.row === null) return
     }
-    return this.#commit(state)
+    return after(this.#commit(state), () => {
+      if (state.cookie === 'set') this.#config.log('late', this.#req)
+      state.cookie = 'keep'
+    })
   }
 
   ended(): void {
@@ -156,7 +168,7 @@ export class RequestSession implements SessionHandle, ResponseHook {
     const state = isPromise(opened) ? await opened : opened
     this.#state = state
     if (this.#over) this.ended()
-    return new Session(state)
+    return new this.#config.sessionClass(state)
   }
 
   #commit(state: SessionState): MaybePromise<void> {

@@ -167,11 +167,13 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const merged =
       change === undefined ? { ...base } : applyChange(this.#codec, base, change, base !== state.data.base)
     const now = this.#clock()
-    const accessed = Math.max(now, base.accessed ?? now)
+    // Versions are told apart by this time, so no two of them may share it.
+    const accessed = known === undefined ? now : Math.max(now, (known.accessed ?? now) + 1)
     const document: Document<E> = { ...merged, id, created: merged.created ?? now, accessed }
     const value = this.#seal.seal(this.#codec.encode(document))
     if (value.length > this.#maxLength) throw new CookieTooLong(value.length, this.#maxLength)
     this.#sealed.set(state, value)
+    this.#opened.set(value, { id, document, stale: false })
     this.#newest.set(id, document)
     state.data.rebase(document, change)
     state.row = rowOf(id)
@@ -219,5 +221,5 @@ function revocationId(id: string): string {
 }
 
 function isNewer<E>(a: Document<E>, b: Document<E>): boolean {
-  return (a.accessed ?? 0) >= (b.accessed ?? 0)
+  return (a.accessed ?? 0) > (b.accessed ?? 0)
 }
