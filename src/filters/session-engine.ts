@@ -93,6 +93,7 @@ function storedEngine(
     clock,
     settings,
     takeover: makeTakeover(given, store, clock, settings),
+    sweepInterval: given.sweep_interval === 0 ? undefined : given.sweep_interval * 1000,
   })
 }
 

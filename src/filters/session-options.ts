@@ -152,6 +152,12 @@ export const options = {
     unit: 'bytes',
     doc: 'How large one stored session may be.',
   }),
+  sweep_interval: option({
+    type: type.duration(0),
+    default: 300,
+    unit: 'seconds',
+    doc: 'How often expired rows are removed in the background. 0: never; see `sessd sessions purge`.',
+  }),
   timeout: option({
     type: type.duration(1),
     default: undefined,

@@ -14,6 +14,7 @@ import { blankDocument, isVacant, type SessionSettings } from './settings.js'
 import type { Signer, Verified } from './signer.js'
 import { type Engine, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
+import { type Sweeper, sweepAtIntervals } from './sweeper.js'
 import type { Takeover } from './takeover.js'
 
 export interface StoredSessionsOptions<E> {
@@ -24,6 +25,8 @@ export interface StoredSessionsOptions<E> {
   readonly clock: Clock
   /** Another library's sessions that become ours on first use. */
   readonly takeover?: Takeover<E> | undefined
+  /** How often expired rows are removed, in milliseconds; undefined: never. */
+  readonly sweepInterval?: number | undefined
 }
 
 /** A good cookie value: of ours, or of the library that we take over from. */
@@ -42,6 +45,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #clock: Clock
   readonly #takeover: Takeover<E> | undefined
   readonly #writer: RowWriter<E>
+  readonly #sweeper: Sweeper | undefined
 
   constructor(options: StoredSessionsOptions<E>) {
     this.#own = { store: options.store, decode: options.codec.decode }
@@ -51,6 +55,12 @@ export class StoredSessions<E> implements Engine<Ticket> {
     this.#clock = options.clock
     this.#takeover = options.takeover
     this.#writer = new RowWriter(options)
+    const { store, sweepInterval } = options
+    if (sweepInterval !== undefined && store.sweep !== undefined) {
+      this.#sweeper = sweepAtIntervals(store, sweepInterval, (error) =>
+        publish({ type: 'background-failed', error }),
+      )
+    }
   }
 
   verify(value: string): Ticket | null {
@@ -106,6 +116,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
   }
 
   async close(): Promise<void> {
+    await this.#sweeper?.stop()
     await this.#writer.idle()
     if (this.#takeover !== undefined && this.#takeover.store !== this.#own.store) {
       await this.#takeover.store.close?.()

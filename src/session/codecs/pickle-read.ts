@@ -50,7 +50,7 @@ class PickleReader {
         bytes.size()
         break
       case 0x28: // MARK
-        this.#marks.push(this.#stack.length)
+        if (this.#marks.push(this.#stack.length) > MAX_VALUES) throw tooMuch()
         break
       case 0x30: // POP
         if (this.#stack.length === this.#marks.at(-1)) this.#marks.pop()
@@ -185,7 +185,7 @@ class PickleReader {
   }
 
   #push(value: PythonValue): void {
-    if (++this.#pushed > MAX_VALUES) throw new CorruptSession(`more than ${MAX_VALUES} values`)
+    if (++this.#pushed > MAX_VALUES) throw tooMuch()
     this.#stack.push(value)
   }
 
@@ -218,7 +218,7 @@ class PickleReader {
   }
 
   #put(index: PythonValue): void {
-    this.#memo.set(Number(index), this.#top())
+    if (this.#memo.set(Number(index), this.#top()).size > MAX_VALUES) throw tooMuch()
   }
 
   #get(index: PythonValue): void {
@@ -248,6 +248,10 @@ class PickleReader {
     if (!(object instanceof PythonObject)) throw new CorruptSession('a pickle that builds on plain data')
     return object
   }
+}
+
+function tooMuch(): CorruptSession {
+  return new CorruptSession(`more than ${MAX_VALUES} values`)
 }
 
 /** Python 3 reads the names of Python 2. */

@@ -43,17 +43,18 @@ export function encodeText(text: string): Buffer {
 
 /** The str of a UNICODE line (protocol 0, "raw-unicode-escape"): Latin-1 with `\uXXXX` and `\UXXXXXXXX`. */
 export function decodeRawEscapes(line: Buffer): string {
-  return line
-    .toString('latin1')
-    .replace(/\\(?:u(.{0,4})|U(.{0,8})|.)/gs, (pair, short?: string, long?: string) => {
-      const hex = short ?? long
-      if (hex === undefined) return pair
-      const code = Number.parseInt(hex, 16)
-      if (hex.length % 4 !== 0 || !/^[\da-fA-F]+$/.test(hex) || code > 0x10ffff) {
-        throw new CorruptSession('an escape in a pickled str that is none')
-      }
-      return String.fromCodePoint(code)
-    })
+  const text = line.toString('latin1')
+  // A backslash and what follows it belong together; only before `u` and `U` do they mean something.
+  return text.replace(/(?:\\[^uU])+|\\u(.{0,4})|\\U(.{0,8})/gs, (whole, short?: string, long?: string) => {
+    const hex = short ?? long
+    if (hex === undefined) return whole
+    const code = Number.parseInt(hex, 16)
+    const digits = short === undefined ? 8 : 4
+    if (hex.length !== digits || !/^[\da-fA-F]+$/.test(hex) || code > 0x10ffff) {
+      throw new CorruptSession('an escape in a pickled str that is none')
+    }
+    return String.fromCodePoint(code)
+  })
 }
 
 const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {

@@ -18,7 +18,8 @@ import { isPromise, lastly } from '../maybe-promise.js'
 import { isAbandoned, makeOwner } from './file-owner.js'
 
 /** A lock is normally held for a fraction of a millisecond. */
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 10_000
+const MAX_PAUSE_MS = 8
 
 export class FileLocks {
   readonly directory: string
@@ -87,32 +88,35 @@ export class FileLocks {
   }
 
   #acquire(id: string): boolean {
+    while (!this.#link(id)) if (!this.#breakAbandoned(id)) return false
+    return true
+  }
+
+  /** Makes the lock; false: there is one. */
+  #link(id: string): boolean {
     for (let attempt = 1; ; attempt++) {
       try {
         linkSync(this.#card, this.#path(id))
         return true
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
-        if (code === 'EEXIST') {
-          if (!this.#breakAbandoned(id)) return false
-        } else if (code === 'ENOENT' && attempt === 1) {
-          this.prepare()
-        } else {
-          throw error
-        }
+        if (code === 'EEXIST') return false
+        if (code !== 'ENOENT' || attempt > 1) throw error
+        this.prepare()
       }
     }
   }
 
   async #wait(id: string): Promise<void> {
     const deadline = performance.now() + this.#patience
-    for (let pause = 1; ; pause = Math.min(pause * 2, 32)) {
-      await sleep(pause * (0.5 + Math.random()))
-      if (this.#acquire(id)) return
+    for (let attempt = 1; ; attempt++) {
+      await sleep(Math.min(attempt, MAX_PAUSE_MS) * (0.5 + Math.random()))
+      // Whether the holder lives is the dearer question: it was asked at first, and is again from time to time.
+      if (attempt % 16 === 0 ? this.#acquire(id) : this.#link(id)) return
       if (performance.now() > deadline) {
         const pid = readLock(this.#path(id))?.owner.split('.')[0] ?? '?'
         throw new Error(
-          `a session in ${this.directory} has been locked for ${this.#patience / 1000} s by process ${pid}`,
+          `no turn at a session in ${this.directory} for ${this.#patience / 1000} s: process ${pid} is at work on it`,
         )
       }
     }

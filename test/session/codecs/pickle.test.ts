@@ -202,6 +202,7 @@ describe('bytes that are no pickle', () => {
     'V\\u12\n.',
     'V\\u+123\n.',
     'V\\U00110000\n.',
+    'V\\U1234\n.',
     'NNa.',
     'NNNs.',
     '}]Ns.',
