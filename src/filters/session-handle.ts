@@ -5,7 +5,7 @@ import { appendCookie } from '../http/cookies.js'
 import { environ } from '../http/environ.js'
 import { PublicError, type ResponseHook } from '../http/response-hooks.js'
 import type { MaybePromise } from '../protocol.js'
-import { UnstorableValue } from '../session/codec.js'
+import { ForeignSession, UnstorableValue } from '../session/codec.js'
 import { CookieTooLong } from '../session/codecs/beaker-cookie.js'
 import { after, isPromise } from '../session/maybe-promise.js'
 import type { Session } from '../session/session.js'
@@ -219,7 +219,10 @@ export class RequestSession implements SessionHandle, ResponseHook {
 /** Errors whose message tells the programmer what to change, and nobody anything else. */
 function isProgrammersError(error: unknown): error is Error {
   return (
-    error instanceof UnstorableValue || error instanceof OversizedSession || error instanceof CookieTooLong
+    error instanceof UnstorableValue ||
+    error instanceof OversizedSession ||
+    error instanceof CookieTooLong ||
+    error instanceof ForeignSession
   )
 }
 

@@ -32,6 +32,8 @@ interface Opened<E> {
   readonly id: string
   readonly document: Document<E>
   readonly stale: boolean
+  /** Why it must not be written over. */
+  readonly unwritable: ForeignSession | null
 }
 
 /** How many sessions and cookies one process remembers. */
@@ -67,19 +69,9 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const known = this.#opened.get(value)
     if (known !== undefined) return known
     const sealed = this.#seal.open(value)
-    if (sealed === null) return null
-    try {
-      const document = this.#codec.decode(sealed.row)
-      if (document.id === undefined || !isId(document.id)) return null
-      const opened = { id: document.id, document, stale: sealed.outdated }
-      this.#opened.set(value, opened)
-      return opened
-    } catch (error) {
-      if (error instanceof ForeignSession) publish({ type: 'foreign' })
-      else if (error instanceof CorruptSession) publish({ type: 'corrupt' })
-      else throw error
-      return null
-    }
+    const opened = sealed === null ? null : this.#read(sealed.row, sealed.outdated)
+    if (opened !== null) this.#opened.set(value, opened)
+    return opened
   }
 
   idOf(ticket: Opened<E>): string {
@@ -99,7 +91,9 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   find(id: string): MaybePromise<SessionState<E> | null> {
     const document = this.#newest.get(id)
     if (document === undefined || document === ENDED) return null
-    return after(this.load({ id, document, stale: false }), (state) => (state.isNew ? null : state))
+    return after(this.load({ id, document, stale: false, unwritable: null }), (state) =>
+      state.isNew ? null : state,
+    )
   }
 
   commit(state: SessionState<E>): MaybePromise<void> {
@@ -126,6 +120,25 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     await this.#revocations?.close?.()
   }
 
+  #read(row: Uint8Array, stale: boolean): Opened<E> | null {
+    let document: Document<E>
+    let unwritable: ForeignSession | null = null
+    try {
+      document = this.#codec.decode(row)
+    } catch (error) {
+      if (error instanceof ForeignSession && error.readable !== undefined) {
+        publish({ type: 'foreign' })
+        document = error.readable as Document<E>
+        unwritable = error
+      } else if (error instanceof CorruptSession || error instanceof ForeignSession) {
+        publish({ type: 'corrupt' })
+        return null
+      } else throw error
+    }
+    const { id } = document
+    return id === undefined || !isId(id) ? null : { id, document, stale, unwritable }
+  }
+
   #open(ticket: Opened<E>, ended: boolean): SessionState<E> {
     if (ended) return this.create()
     const newest = this.#newest.get(ticket.id)
@@ -139,7 +152,8 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
       return this.create()
     }
     const state = new SessionState(this, new SessionData(this.#codec, document), rowOf(ticket.id), accessed)
-    if (ticket.stale || overtaken) state.cookie = 'set'
+    state.unwritable = ticket.unwritable
+    if ((ticket.stale || overtaken) && ticket.unwritable === null) state.cookie = 'set'
     return state
   }
 
@@ -148,7 +162,9 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const requested = state.saveRequested
     const change = requested || this.#settings.auto ? state.data.change() : undefined
     state.saveRequested = false
-    if (state.row === null) {
+    if (state.unwritable !== null) {
+      if (change !== undefined) throw state.unwritable
+    } else if (state.row === null) {
       if (requested || change !== undefined) this.#write(state, change)
     } else if (change !== undefined || this.#isTouchDue(state)) {
       return after(this.#isEnded(state.row.id), (ended) => {
@@ -173,7 +189,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const value = this.#seal.seal(this.#codec.encode(document))
     if (value.length > this.#maxLength) throw new CookieTooLong(value.length, this.#maxLength)
     this.#sealed.set(state, value)
-    this.#opened.set(value, { id, document, stale: false })
+    this.#opened.set(value, { id, document, stale: false, unwritable: null })
     this.#newest.set(id, document)
     state.data.rebase(document, change)
     state.row = rowOf(id)
@@ -191,6 +207,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     for (const row of state.ended) await this.#end(row.id)
     state.ended = []
     if (movedFrom !== null) {
+      if (state.unwritable !== null) throw state.unwritable
       state.movedFrom = null
       if (await this.#isEnded(movedFrom.id)) return state.leave()
       await this.#end(movedFrom.id)

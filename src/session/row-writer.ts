@@ -81,6 +81,10 @@ export class RowWriter<E> {
     const requested = state.saveRequested
     const change = requested || this.#settings.auto ? state.data.change() : undefined
     state.saveRequested = false
+    if (state.unwritable !== null) {
+      if (change !== undefined) throw state.unwritable
+      return
+    }
     if (state.row === null) return requested || change !== undefined ? this.#insert(state, change) : undefined
     if (change === undefined) return this.#touch(state)
     return this.#replace(state, state.row, change)
@@ -234,6 +238,7 @@ export class RowWriter<E> {
   async #commitEnds(state: SessionState<E>): Promise<void> {
     for (const row of state.ended) await this.#storeOf(row).delete(row.id)
     state.ended = []
+    if (state.movedFrom !== null && state.unwritable !== null) throw state.unwritable
     return state.movedFrom === null ? this.#commitData(state) : this.#move(state, state.movedFrom)
   }
 

@@ -1,6 +1,7 @@
 // One session of one request, as the engine sees it: data, row and what the app asked for. Session is its public face.
 
 import type { MaybePromise } from '../protocol.js'
+import type { ForeignSession } from './codec.js'
 import type { SessionData } from './data.js'
 import { publish } from './events.js'
 import { makeId } from './id.js'
@@ -56,6 +57,8 @@ export class SessionState<E = unknown> {
   movedFrom: Row | null = null
   /** The row vanished under us: logged out elsewhere. Nothing of this session is stored any more. */
   gone = false
+  /** Why the row must not be written over: it holds what only its own program can represent. */
+  unwritable: ForeignSession | null = null
   cookie: CookieAction = 'keep'
   /** Set when the response is over: a save asked for after that is committed by whoever set it. */
   onLateSave: (() => void) | null = null
@@ -87,6 +90,7 @@ export class SessionState<E = unknown> {
     if (row !== null) this.ended.push(row)
     this.row = null
     this.movedFrom = null
+    this.unwritable = null
     this.gone = false
     this.isNew = true
     this.lastAccessed = null

@@ -126,7 +126,8 @@ export class StoredSessions<E> implements Engine<Ticket> {
 
   #open(ticket: Ticket, stored: StoredSession | null, source: Source<E>): SessionState<E> {
     if (stored === null) return this.create()
-    const document = this.#decode(ticket.id, stored, source)
+    const decoded = this.#decode(ticket.id, stored, source)
+    const document = decoded instanceof ForeignSession ? (decoded.readable as Document<E>) : decoded
     if (document === null || isVacant(document)) return this.create()
     const now = this.#clock()
     const accessed = lastAccess(this.#settings, document, stored, now)
@@ -138,16 +139,21 @@ export class StoredSessions<E> implements Engine<Ticket> {
     const { revision } = stored
     const row = source === this.#own ? { id: ticket.id, revision } : { id: ticket.id, revision, from: source }
     const state = new SessionState<E>(this, new SessionData(this.#codec, document), row, accessed)
-    if (source !== this.#own) state.move()
+    if (decoded instanceof ForeignSession) state.unwritable = decoded
+    else if (source !== this.#own) state.move()
     else if (ticket.stale) state.cookie = 'set'
     return state
   }
 
-  #decode(id: string, stored: StoredSession, source: Source<E>): Document<E> | null {
+  /** null: a broken row, put aside. A row that holds what we can't represent: the error, if a part of it can be read. */
+  #decode(id: string, stored: StoredSession, source: Source<E>): Document<E> | ForeignSession | null {
     try {
       return source.decode(stored.payload)
     } catch (error) {
-      if (error instanceof ForeignSession) publish({ type: 'foreign' })
+      if (error instanceof ForeignSession) {
+        publish({ type: 'foreign' })
+        if (error.readable !== undefined) return error
+      }
       if (!(error instanceof CorruptSession) || !this.#settings.invalidateCorrupt) throw error
       publish({ type: 'corrupt' })
       this.#writer.inBackground(() => source.store.setAside?.(id) ?? source.store.delete(id))

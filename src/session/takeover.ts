@@ -2,7 +2,7 @@
 // session goes on as one of ours, under a new id, and the old row is gone.
 
 import { createHmac } from 'node:crypto'
-import { type Codec, CorruptSession, type Document } from './codec.js'
+import { type Codec, CorruptSession, type Document, ForeignSession, UnstorableValue } from './codec.js'
 import { sessdCodec } from './codecs/sessd.js'
 import { isId } from './id.js'
 import { sameText } from './signer.js'
@@ -17,11 +17,20 @@ export interface Takeover<E> {
   decode(payload: Uint8Array): Document<E>
 }
 
-/** What `codec` reads, in our own form. Throws UnstorableValue for what JSON can't hold. */
+/** What `codec` reads, in our own form. Throws ForeignSession for what JSON can't hold: bytes, NaN, large integers. */
 export function translate<E>(codec: Codec<E>, document: Document<E>): Document<string> {
   const values = new Map<string, string>()
-  for (const [key, encoded] of document.values) values.set(key, sessdCodec.freeze(key, codec.thaw(encoded)))
   const { created, accessed } = document
+  let reason: string | undefined
+  for (const [key, encoded] of document.values) {
+    try {
+      values.set(key, sessdCodec.freeze(key, codec.thaw(encoded)))
+    } catch (error) {
+      if (!(error instanceof UnstorableValue)) throw error
+      reason = error.message
+    }
+  }
+  if (reason !== undefined) throw new ForeignSession(reason, { created, accessed, values })
   return { created, accessed, values }
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeConf } from '../../src/config/conf.js'
 import { factory } from '../../src/filters/beaker_session.js'
 import { getSession } from '../../src/filters/get-session.js'
@@ -88,7 +88,7 @@ const app: App = async (req, res) => {
   res.end(JSON.stringify(answer))
 }
 
-describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (_name, settings) => {
+describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (name, settings) => {
   let python: ChildProcess
   let pythonUrl: string
   let filter: Filter
@@ -126,7 +126,7 @@ describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (_n
       const text = await visitor.get(path)
       jar.clear()
       for (const [name, value] of visitor.jar) jar.set(name, value)
-      return JSON.parse(text) as unknown
+      return text.startsWith('Internal') ? text : (JSON.parse(text) as unknown)
     }
     return { node: at(site.url), python: at(pythonUrl), jar }
   }
@@ -172,6 +172,24 @@ describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (_n
       await bob[one]('/logout')
       expect(await bob[other]('/n')).toBeNull()
     }
+  })
+
+  it('is readable and never overwritten when Python put an object into it', async ({ skip }) => {
+    if (JSON.stringify(settings).includes('json') && name !== 'file with data_serializer = json')
+      skip('JSON holds no objects')
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    const bob = await person()
+    await bob.python('/count')
+    await bob.python('/object')
+    expect(await bob.node('/n')).toBe(1)
+    const refused = await bob.node('/count')
+    vi.restoreAllMocks()
+    expect(refused).toMatch(
+      /^Internal Server Error\na Python object \(datetime\.date\), at session key "since"\n$/,
+    )
+    expect(await bob.python('/since')).toBe('2026-11-20')
+    await bob.node('/logout')
+    expect(await bob.python('/n')).toBeNull()
   })
 
   it('goes on at the other under a new id', async () => {

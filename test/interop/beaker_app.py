@@ -1,5 +1,6 @@
 """An old app with Beaker sessions, as it would stand behind Pylons: settings as JSON in argv[1], the port on stdout."""
 
+import datetime
 import json
 import sys
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -25,6 +26,11 @@ def app(environ, start_response):
         session.save()
     elif path == "/all":
         answer = {key: value for key, value in session.items() if not key.startswith("_")}
+    elif path == "/object":
+        session["since"] = datetime.date(2026, 11, 20)
+        session.save()
+    elif path == "/since":
+        answer = session["since"].isoformat()
     elif path == "/logout":
         session.delete()
     elif path == "/flash":

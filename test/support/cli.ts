@@ -46,6 +46,14 @@ export function sessd(...args: string[]): Promise<Result> {
 export interface Served {
   readonly url: string
   visitor(): Visitor
+  /** Sends a signal, and waits for nothing. */
+  signal(name: NodeJS.Signals): void
+  /** All that it has said so far. */
+  said(): string
+  /** Resolves when it has said this. */
+  says(words: string): Promise<void>
+  /** Resolves when the process is over; the code is null when a signal ended it. */
+  readonly ended: Promise<{ code: number | null; stderr: string }>
   /** Sends SIGTERM and waits until the process is over; resolves with its exit code and what it said. */
   stop(): Promise<{ code: number | null; stderr: string }>
 }
@@ -59,22 +67,29 @@ export async function serveFile(file: string, ...args: string[]): Promise<Served
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   let stderr = ''
-  const ended = once(child, 'close') as Promise<[number | null]>
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      stderr += chunk
-      const serving = /^serving on (\S+)$/m.exec(stderr)
-      if (serving !== null) resolve(serving[1]!)
-    })
-    ended.then(([code]) => reject(new Error(`sessd ended with code ${code}:\n${stderr}`)), reject)
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk
   })
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, stderr }))
+  const says = (words: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => stderr.includes(words) && resolve()
+      child.stderr.on('data', look)
+      ended.then(({ code }) => reject(new Error(`sessd ended with code ${code}:\n${stderr}`)), reject)
+      look()
+    })
+  await says('serving on http')
+  const url = /^serving on (\S+)$/m.exec(stderr)![1]!
   return {
     url,
     visitor: () => new Visitor(url),
-    async stop() {
+    signal: (name) => void child.kill(name),
+    said: () => stderr,
+    says,
+    ended,
+    stop() {
       child.kill('SIGTERM')
-      const [code] = await ended
-      return { code, stderr }
+      return ended
     },
   }
 }

@@ -1,0 +1,51 @@
+// Where commands write: data to stdout, talk to stderr, each with colours only if that stream shows them. Nothing else
+// in src/cli touches process.stdout, process.stderr or process.cwd().
+
+import type { Writable } from 'node:stream'
+import { styleText } from 'node:util'
+
+/** Puts a colour or weight on text; gives it back as it is where the stream shows none (no TTY, NO_COLOR). */
+export type Paint = (format: Parameters<typeof styleText>[0], text: string) => string
+
+/** What `main` runs in; a test makes one of two streams of its own. */
+export interface Streams {
+  readonly stdout: Writable
+  readonly stderr: Writable
+  /** Relative names start here. */
+  readonly cwd: string
+}
+
+export interface Cli {
+  readonly cwd: string
+  /** How wide stdout is; 80 when nobody knows. */
+  readonly columns: number
+  /** Writes data, and ends it with a newline. */
+  print(text: string): void
+  /** Writes talk, and ends it with a newline. */
+  say(text: string): void
+  readonly paintOut: Paint
+  readonly paintErr: Paint
+  /** Whether stdout and stderr show colours. */
+  readonly colors: { readonly out: boolean; readonly err: boolean }
+  /** What `main` answers when a command comes to its end. */
+  exitCode: number
+}
+
+export function makeCli({ stdout, stderr, cwd }: Streams): Cli {
+  const paintOut = painter(stdout)
+  const paintErr = painter(stderr)
+  return {
+    cwd,
+    columns: ('columns' in stdout && typeof stdout.columns === 'number' && stdout.columns) || 80,
+    print: (text) => void stdout.write(`${text}\n`),
+    say: (text) => void stderr.write(`${text}\n`),
+    paintOut,
+    paintErr,
+    colors: { out: paintOut('bold', 'x') !== 'x', err: paintErr('bold', 'x') !== 'x' },
+    exitCode: 0,
+  }
+}
+
+function painter(stream: Writable): Paint {
+  return (format, text) => styleText(format, text, { stream, validateStream: true })
+}
