@@ -8,6 +8,9 @@ export type SessionEvent =
   | { readonly type: 'conflict'; readonly attempt: number }
   | { readonly type: 'gone' | 'expired' | 'corrupt' | 'foreign' }
   | { readonly type: 'background-failed'; readonly error: unknown }
+  /** The breaker of a store opened, or closed again. */
+  | { readonly type: 'store-away'; readonly error: unknown }
+  | { readonly type: 'store-back' }
 
 const channel = diagnostics_channel.channel('sessd:session')
 
