@@ -2,6 +2,8 @@
 
 import * as type from '../config/converters.js'
 import { type Option, type OptionTable, option, type Values } from '../config/options.js'
+import { options as fileOptions } from '../session/stores/file.js'
+import { options as memoryOptions } from '../session/stores/memory.js'
 
 const cookieExpires: type.Converter<boolean | number> = {
   expected: 'true (until the browser is closed), false (never), or a time as in 300, 30m, 12h or 7d',
@@ -125,27 +127,8 @@ export const options = {
     secret: true,
     doc: 'Older secrets, divided by spaces: what they signed is still good, and is signed anew on use.',
   }),
-  data_dir: option({
-    type: type.text,
-    default: undefined,
-    doc: "Directory of the file store. Pylons' cache_dir means cache_dir/sessions.",
-  }),
-  file_dir: option({
-    type: type.text,
-    default: undefined,
-    doc: 'Directory of the session files themselves, in place of data_dir/container_file.',
-  }),
-  lock_dir: option({ type: type.text, default: undefined, doc: 'Directory of lock files.' }),
-  fsync: option({
-    type: type.boolean,
-    default: false,
-    doc: 'Whether a save waits until the disk has it: survives power loss, costs about half a millisecond.',
-  }),
-  max_sessions: option({
-    type: type.integer(1),
-    default: undefined,
-    doc: 'How many sessions type = memory keeps at most; the oldest go first. Without it: all.',
-  }),
+  ...fileOptions,
+  ...memoryOptions,
   max_bytes: option({
     type: type.bytes(256),
     default: 1024 * 1024,

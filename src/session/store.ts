@@ -5,7 +5,8 @@ import type { MaybePromise } from '../protocol.js'
 
 /**
  * Names one version of one row. The store makes it; nobody else looks inside, except that two revisions of the same
- * bytes may be equal. A store that compares the bytes themselves uses the bytes.
+ * bytes may be equal. A store that compares the bytes themselves uses the bytes. A counter must never count the same
+ * number twice for one id.
  */
 export type Revision = string | number | bigint | Uint8Array
 
@@ -39,7 +40,7 @@ export interface SessionStore {
   load(id: string): MaybePromise<StoredSession | null>
   /** Compare-and-set, atomic among all users of the store within its scope. A replace never creates. */
   save(id: string, payload: Uint8Array, options: SaveOptions): MaybePromise<SaveResult>
-  /** Answers whether there was a row. Deleting what is not there is no error. */
+  /** Answers whether there was a live row. Deleting what is not there, or has expired, is no error. */
   delete(id: string): MaybePromise<boolean>
   /** Who shares the rows: this process, all processes of this host, or every host that reaches the backend. */
   readonly scope: 'process' | 'host' | 'network'
@@ -54,6 +55,6 @@ export interface SessionStore {
   setAside?(id: string): MaybePromise<void>
   /** Resolves when the backend answers. */
   ping?(): MaybePromise<void>
-  /** Lets go of files, timers and sockets. Twice is once; operations after it reject. */
+  /** Lets go of files, timers and sockets. Twice is once; operations after it reject, those under way settle. */
   close?(): MaybePromise<void>
 }

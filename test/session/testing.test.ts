@@ -16,6 +16,7 @@ async function failures(
     describe: (_title, body) => body(),
     it: (title, body) => tests.push({ title, body }),
     open: (clock) => make(memoryStore({ clock }), clock),
+    largest: 100_000,
   })
   const failed: string[] = []
   for (const { title, body } of tests) {

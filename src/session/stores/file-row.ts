@@ -21,8 +21,8 @@ export interface FileFormat {
   readonly lifetime: number | null
 }
 
-/** The largest row that is stored or read, in bytes. */
-export const MAX_ROW = 4 * 1024 * 1024
+/** The largest row that is stored or read, in bytes: rows are read in one go, with everybody waiting. */
+export const MAX_ROW = 16 * 1024 * 1024
 
 /** A file that is larger than any row: not read into memory. */
 export class OversizedFile extends Error {

@@ -25,6 +25,8 @@ export async function* listIds(directory: string, accept: (id: string) => boolea
 export class Rounds {
   readonly #directory: string
   #walk: Generator<string> | undefined
+  /** How many files this lap has met. */
+  #position = 0
   #stopped = false
 
   constructor(directory: string) {
@@ -34,17 +36,20 @@ export class Rounds {
   /** Goes on until `take` has answered true `limit` times, or once round; answers how many times it did. */
   async go(limit: number, take: (id: string) => boolean): Promise<number> {
     const pause = makePause()
+    const start = this.#position
+    let isSecondLap = false
     let taken = 0
-    let isFullRound = this.#walk === undefined
-    while (taken < limit && !this.#stopped) {
+    while (taken < limit && !this.#stopped && !(isSecondLap && this.#position >= start)) {
       this.#walk ??= walk(this.#directory)
       const next = this.#walk.next()
-      if (next.done !== true) {
-        if (take(next.value)) taken++
-      } else {
+      if (next.done === true) {
         this.#walk = undefined
-        if (isFullRound) break
-        isFullRound = true
+        this.#position = 0
+        if (isSecondLap || start === 0) break
+        isSecondLap = true
+      } else {
+        this.#position++
+        if (take(next.value)) taken++
       }
       await pause()
     }

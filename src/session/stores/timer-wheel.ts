@@ -13,7 +13,7 @@ export interface Timed extends Link {
   expiresAt: number
 }
 
-/** The span of one slot. Powers of two: one turn of the wheel takes 70 minutes. */
+/** The span of one slot; with 1024 of them, one turn of the wheel takes 70 minutes. */
 export const SLOT_MS = 4096
 const SLOTS = 1024
 

@@ -31,10 +31,10 @@ async function run(
 test('processes that change one row at once lose nothing', async () => {
   const directory = temporaryDirectory()
   const program = compile('test/session/stores/file-child.ts')
-  const processes = Array.from({ length: 4 }, () => run(program, ['count', directory, 'abc', '100']))
+  const processes = Array.from({ length: 4 }, () => run(program, ['count', directory, 'abc', '50']))
   await Promise.all(processes)
   const store = fileStore({ directory })
-  expect((await store.load('abc'))?.payload.toString()).toBe('400')
+  expect((await store.load('abc'))?.payload.toString()).toBe('200')
   expect(readdirSync(join(directory, 'tmp'))).toEqual([])
   expect(readdirSync(join(directory, 'lock'))).toEqual([])
 })
@@ -42,9 +42,9 @@ test('processes that change one row at once lose nothing', async () => {
 test('one of many processes is first to insert an id', async () => {
   const directory = temporaryDirectory()
   const program = compile('test/session/stores/file-child.ts')
-  const processes = Array.from({ length: 4 }, () => run(program, ['insert', directory, '200']))
+  const processes = Array.from({ length: 4 }, () => run(program, ['insert', directory, '100']))
   const wins = (await Promise.all(processes)).flat()
-  const ids = Array.from({ length: 200 }, (_, index) => `row${index}`)
+  const ids = Array.from({ length: 100 }, (_, index) => `row${index}`)
   expect(wins.sort()).toEqual(ids.sort())
 })
 
@@ -67,7 +67,7 @@ test('writers killed at any moment lose nothing that they were told is stored, a
         const gone = new Promise((resolve) => child.once('exit', resolve))
         for await (const id of createInterface(child.stdout)) {
           stored.set(id, (stored.get(id) ?? 0) + 1)
-          if (++count === 200) for (const each of children) each.kill('SIGKILL')
+          if (++count === 150) for (const each of children) each.kill('SIGKILL')
         }
         await gone
       }),

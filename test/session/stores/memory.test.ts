@@ -73,6 +73,8 @@ test('expired sessions go by themselves, some at a time, and the timer goes with
   vi.advanceTimersByTime(SLOT_MS)
   expect(store.stats().expired).toBe(1000)
   vi.advanceTimersByTime(1)
+  expect(store.stats().expired).toBe(2000)
+  vi.advanceTimersByTime(1)
   expect(store.stats()).toEqual({ rows: 1, bytes: 5, expired: 2500, evicted: 0 })
   now += 3_600_000
   vi.advanceTimersByTime(SLOT_MS)
