@@ -76,6 +76,8 @@ export interface Environ {
   /** Without the `?`; '' when there is none. */
   QUERY_STRING: string
   REQUEST_METHOD: string
+  /** The request target exactly as the client wrote it, before normalising and mounting. For logs only. */
+  readonly REQUEST_URI: string
   /** The client's address; behind a trusted proxy, what the proxy says. */
   REMOTE_ADDR: string
   /** Host and port as the client wrote them; behind a trusted proxy, what the proxy says. '' when there is none. */

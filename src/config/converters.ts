@@ -105,7 +105,7 @@ export const words: Converter<readonly string[]> = {
 /** One of several types, tried in order. */
 export function either<A, B>(first: Converter<A>, second: Converter<B>): Converter<A | B> {
   return {
-    expected: `${first.expected}, or ${second.expected}`,
+    expected: [first.expected, second.expected].filter((expected) => expected !== '').join(', or '),
     parse: (value) => first.parse(value) ?? second.parse(value),
     accepts: (value): value is A | B => first.accepts(value) || second.accepts(value),
   }

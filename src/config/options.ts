@@ -145,7 +145,8 @@ function wrongValue(spec: Option<unknown>, text: string): string {
   return `expected ${spec.type.expected}, got ${got}`
 }
 
-function throwAll(errors: readonly OptionError[]): void {
+/** Throws what was found: one as it is, several as OptionErrors. */
+export function throwAll(errors: readonly OptionError[]): void {
   if (errors.length === 1) throw errors[0]
   if (errors.length > 1) throw new OptionErrors(errors)
 }

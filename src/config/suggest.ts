@@ -3,7 +3,7 @@
 /** Answers the nearest of `known` to `given`, or undefined when none is close enough to be a likely slip. */
 export function nearest(given: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(given.length / 3)) + 1
+  let bestDistance = Math.min(Math.max(1, Math.floor(given.length / 3)) + 1, given.length)
   for (const name of known) {
     const distance = editDistance(given.toLowerCase(), name.toLowerCase(), bestDistance)
     if (distance < bestDistance) {
@@ -21,6 +21,17 @@ export function hint(given: string, known: Iterable<string>): string {
   if (near !== undefined) return ` Did you mean "${near}"?`
   if (names.length === 0) return ''
   return ` There is: ${names.join(', ')}.`
+}
+
+/** Like hint, but with the list (of at most 20) as well as the nearest: for a name among names that are not known by heart. */
+export function offer(given: string, known: Iterable<string>): string {
+  const names = [...new Set(known)]
+  const near = nearest(given, names)
+  const listed = names.length > 20 ? [...names.slice(0, 20), `and ${names.length - 20} more`] : names
+  return (
+    (near === undefined ? '' : ` Did you mean "${near}"?`) +
+    (names.length === 0 ? '' : ` There is: ${listed.join(', ')}.`)
+  )
 }
 
 /** Optimal string alignment distance (a swap of neighbours costs 1), cut off at `limit`. */

@@ -1,0 +1,75 @@
+// A code frame: the lines around a mistake, with a caret. Values of secret settings are masked in every line shown.
+
+import type { Place } from './errors.js'
+import { isSecretKey, MASK, maskValue } from './secrets.js'
+
+export interface FrameOptions {
+  /** ANSI colours. Default: false. */
+  readonly color?: boolean
+  /** How many lines before and after. Default: 2. */
+  readonly around?: number
+}
+
+const LONGEST = 100
+
+/**
+ * The frame for `place` in `source` (the text of its file), without a trailing newline; '' when the place has no line
+ * in it.
+ */
+export function codeFrame(source: string, place: Place, options: FrameOptions = {}): string {
+  const { color = false, around = 2 } = options
+  const paint = (code: number, text: string) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
+  const lines = source.split(/\r\n|\r|\n/)
+  if (lines.at(-1) === '') lines.pop()
+  const line = place.line
+  if (line === undefined || line < 1 || line > lines.length) return ''
+  const first = Math.max(1, line - around)
+  const last = Math.min(lines.length, line + around)
+  const width = String(last).length
+  const shown = maskLines(lines, last)
+  const frame: string[] = []
+  for (let number = first; number <= last; number++) {
+    const text = clip(shown[number - 1]!)
+    const gutter = `${String(number).padStart(width)} | `
+    if (number !== line) {
+      frame.push(paint(2, `  ${gutter}${text}`.trimEnd()))
+      continue
+    }
+    const { start, length } = caretSpan(text, place.key)
+    frame.push(`${paint(31, '>')} ${paint(2, gutter)}${text}`.trimEnd())
+    frame.push(`  ${paint(2, `${' '.repeat(width)} | `)}${' '.repeat(start)}${paint(31, '^'.repeat(length))}`)
+  }
+  return frame.join('\n')
+}
+
+/** Under the key where the line opens it, else under all of the line. */
+function caretSpan(text: string, key: string | undefined): { start: number; length: number } {
+  const start = text.search(/\S/)
+  if (start < 0) return { start: 0, length: 1 }
+  const trimmed = text.trim()
+  if (key !== undefined && key !== '' && trimmed.startsWith(key)) return { start, length: key.length }
+  return { start, length: trimmed.length }
+}
+
+/** Control characters would move the terminal's cursor; tabs would move the caret. */
+function clip(text: string): string {
+  const flat = text.replace(/\t/g, ' ').replace(/\p{Cc}/gu, '?')
+  return flat.length > LONGEST ? `${flat.slice(0, LONGEST - 3)}...` : flat
+}
+
+/** The first `count` lines with secrets masked: the value on the line of a secret key, and the lines that continue it. */
+function maskLines(lines: readonly string[], count: number): string[] {
+  let secretIndent: number | undefined
+  return lines.slice(0, count).map((line) => {
+    const indent = line.search(/\S/)
+    if (indent < 0 || /^\s*[#;]/.test(line)) return line
+    if (secretIndent !== undefined && indent > secretIndent) return line.slice(0, indent) + MASK
+    secretIndent = undefined
+    const cut = line.search(/[=:]/)
+    if (cut < 0 || line.trimStart().startsWith('[')) return line
+    if (!isSecretKey(line.slice(0, cut).trim())) return maskValue(line, false)
+    secretIndent = indent
+    const value = line.slice(cut + 1).search(/\S/)
+    return value < 0 ? line : line.slice(0, cut + 1 + value) + MASK
+  })
+}

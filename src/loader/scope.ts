@@ -1,0 +1,111 @@
+// One file as somebody asked for it, and the names that its texts may use. What the asker hands down counts as the
+// file's [DEFAULT] where the file says nothing; the command line counts everywhere.
+
+import { dirname } from 'node:path'
+import type { Place } from '../config/errors.js'
+import { type Cell, interpolator, type Scope } from './interpolate.js'
+import type { Issues } from './issues.js'
+import type { ConfigFile, Entry, Section } from './model.js'
+import { isWord, type Setting, type Settings } from './settings.js'
+
+/** What is the same for a whole load. */
+export interface Surrounding {
+  readonly env: NodeJS.ProcessEnv
+  /** `name=value` of the command line: beats everything, everywhere. */
+  readonly overrides: Settings
+  readonly issues: Issues
+}
+
+/** See above. */
+export class FileScope {
+  readonly file: ConfigFile
+  readonly directory: string
+  readonly surrounding: Surrounding
+  /** What the asker handed down, with `here` and `__file__` of this file. */
+  readonly #given: Settings
+  readonly #defaultCells: ReadonlyMap<string, Cell>
+  #defaults: Settings | undefined
+  /** The keys of [DEFAULT], and of what was handed down, that begin with `set` or `get`: they work in every section. */
+  readonly globalWords: readonly string[]
+
+  constructor(file: ConfigFile, handed: Settings | undefined, surrounding: Surrounding) {
+    this.file = file
+    this.directory = dirname(file.path)
+    this.surrounding = surrounding
+    const own = (text: string): Setting => ({ text, secret: false, from: 'default' })
+    this.#given = new Map([
+      ...(handed ?? []),
+      ['here', own(this.directory)] as const,
+      ['__file__', own(file.path)] as const,
+      ...surrounding.overrides,
+    ])
+    this.#defaultCells = this.#cells('DEFAULT', file.defaults)
+    this.globalWords = [...new Set([...file.defaults.keys(), ...this.#given.keys()])].filter(isWord)
+  }
+
+  /** All of [DEFAULT] and what was handed down, worked out. */
+  get defaults(): Settings {
+    this.#defaults ??= this.#readDefaults()
+    return this.#defaults
+  }
+
+  /** Where [DEFAULT], the command line or the asker has a key; undefined: nowhere. */
+  globalPlaceOf(key: string): string | undefined {
+    const entry = this.file.defaults.get(key)
+    if (entry !== undefined) return `[DEFAULT] (line ${entry.line})`
+    const given = this.#given.get(key)
+    if (given === undefined) return undefined
+    if (given.from === 'command line') return 'the command line'
+    return given.place === undefined ? 'what was handed down' : `${given.place.file}:${given.place.line}`
+  }
+
+  placeOf(section: string, entry: Entry): Place {
+    return { file: this.file.path, line: entry.line, section, key: entry.key }
+  }
+
+  /** Works out the value of a key as one section sees it (undefined: as [DEFAULT] sees itself). */
+  evaluator(section: Section | undefined): (key: string) => Setting | undefined {
+    const { overrides, env } = this.surrounding
+    const own = this.#cells(section?.title ?? 'DEFAULT', section?.entries)
+    const defaults = this.#defaultCells
+    const scope: Scope = {
+      env,
+      directory: this.directory,
+      names: () => new Set([...own.keys(), ...defaults.keys(), ...this.#given.keys()]),
+      lookup: (name, from) => {
+        const cells = [own.get(name), defaults.get(name)]
+        // Inside of its own text a name means what it would mean without that text: `path = %(path)s/more`.
+        return (
+          overrides.get(name) ??
+          cells.find((cell) => cell !== undefined && cell !== from) ??
+          this.#given.get(name) ??
+          cells.find((cell) => cell === from)
+        )
+      },
+    }
+    const work = interpolator(scope)
+    return (key) => {
+      const cell = own.get(key) ?? defaults.get(key)
+      if (cell === undefined) return this.#given.get(key)
+      const value = this.surrounding.issues.attempt(() => work(cell))
+      if (value === undefined) return undefined
+      const place = this.placeOf(cell.section, cell.entry)
+      return { ...value, from: cell.section === 'DEFAULT' ? 'default' : 'section', place, scope: this }
+    }
+  }
+
+  #cells(section: string, entries: ReadonlyMap<string, Entry> = new Map()): Map<string, Cell> {
+    const file = this.file.path
+    return new Map([...entries].map(([key, entry]) => [key, { entry, file, section }] as const))
+  }
+
+  #readDefaults(): Settings {
+    const evaluate = this.evaluator(undefined)
+    const defaults: Settings = new Map(this.#given)
+    for (const key of this.file.defaults.keys()) {
+      const setting = this.surrounding.overrides.get(key) ?? evaluate(key)
+      if (setting !== undefined) defaults.set(key, setting)
+    }
+    return defaults
+  }
+}
