@@ -19,6 +19,36 @@ export interface App {
 export interface Filter {
   (next: App): App
   close?(): MaybePromise<void>
+  /** Of a session filter: what `sessd sessions` works on. */
+  readonly sessions?: SessionAdmin
+}
+
+/** What is known of a session from outside. Times are epoch milliseconds. */
+export interface SessionSummary {
+  /** As the store knows it: with `hash_ids`, the hash. */
+  readonly id: string
+  readonly created: number | null
+  readonly accessed: number | null
+  /** When it dies unless it is used; null: never. */
+  readonly expiresAt: number | null
+  /** Of the row. */
+  readonly bytes: number
+  /** Why the row can't be read, or not all of it. */
+  readonly problem?: string
+}
+
+/** The sessions behind one filter, for operators. */
+export interface SessionAdmin {
+  /** The cookie's name, by which filters are told apart. */
+  readonly name: string
+  /** Live sessions; undefined for stores that can't list theirs. */
+  list?(): AsyncIterable<SessionSummary>
+  /** One session with its data; null when there is none. */
+  show(id: string): Promise<(SessionSummary & { readonly data: Readonly<Record<string, unknown>> }) | null>
+  /** Ends a session; answers whether there was one. */
+  revoke(id: string): Promise<boolean>
+  /** Removes what has expired, telling after each step how much that was; answers the sum. */
+  purge?(onStep: (removed: number) => void): Promise<number>
 }
 
 export interface RunningServer {

@@ -8,11 +8,19 @@ import { register as makeConfig } from './make-config.js'
 import { exitCodeOf, reportError } from './report.js'
 import { register as secret } from './secret.js'
 import { register as serve } from './serve.js'
+import { register as sessions } from './sessions.js'
 import { register as show } from './show.js'
 import { type Cli, makeCli, type Streams } from './terminal.js'
 
 /** In the order of the help. */
-const commands: readonly ((program: Command, cli: Cli) => void)[] = [serve, check, show, makeConfig, secret]
+const commands: readonly ((program: Command, cli: Cli) => void)[] = [
+  serve,
+  check,
+  show,
+  makeConfig,
+  secret,
+  sessions,
+]
 
 /**
  * Runs one command line (without `node` and the script). Resolves with the exit code: 0, 1 for trouble at run time,

@@ -23,6 +23,8 @@ export interface Cli {
   print(text: string): void
   /** Writes talk, and ends it with a newline. */
   say(text: string): void
+  /** Shows how far a long work is, in one line of a terminal that the next one replaces; elsewhere nothing. */
+  progress(text: string): void
   readonly paintOut: Paint
   readonly paintErr: Paint
   /** Whether stdout and stderr show colours. */
@@ -31,14 +33,18 @@ export interface Cli {
   exitCode: number
 }
 
+const CLEAR_LINE = '\r\x1b[K'
+
 export function makeCli({ stdout, stderr, cwd }: Streams): Cli {
   const paintOut = painter(stdout)
   const paintErr = painter(stderr)
+  const isTerminal = 'isTTY' in stderr && stderr.isTTY === true
   return {
     cwd,
     columns: ('columns' in stdout && typeof stdout.columns === 'number' && stdout.columns) || 80,
     print: (text) => void stdout.write(`${text}\n`),
-    say: (text) => void stderr.write(`${text}\n`),
+    say: (text) => void stderr.write(`${isTerminal ? CLEAR_LINE : ''}${text}\n`),
+    progress: (text) => void (isTerminal && stderr.write(`${CLEAR_LINE}${text}`)),
     paintOut,
     paintErr,
     colors: { out: paintOut('bold', 'x') !== 'x', err: paintErr('bold', 'x') !== 'x' },

@@ -56,8 +56,8 @@ function makeFilter(given: SessionOptions, code: CodeOptions): Filter {
     saveOnException: given.save_on_exception,
     log: makeSessionLog(),
   })
-  filter.close = () => engine.close()
-  return filter
+  const sessions = engine.admin?.(given.key)
+  return Object.assign(filter, { close: () => engine.close() }, sessions && { sessions })
 }
 
 /** Secrets that stand in documentation, and so are known to everybody. */

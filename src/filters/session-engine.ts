@@ -13,7 +13,6 @@ import { type CookieSeal, sealedCookie } from '../session/codecs/sealed-cookie.j
 import { sealedRows } from '../session/codecs/sealed-rows.js'
 import { sessdCodec } from '../session/codecs/sessd.js'
 import { CookieSessions } from '../session/cookie-sessions.js'
-import { hashedStore } from '../session/hashed-store.js'
 import { Session } from '../session/session.js'
 import type { SessionSettings } from '../session/settings.js'
 import { makeSigner } from '../session/signer.js'
@@ -85,9 +84,9 @@ function storedEngine(
 ): Engine {
   const keys = signingKeys(given)
   const store = code.store ?? makeStore(given, clock, settings)
-  const hashed = given.hash_ids && given.format === 'sessd' ? hashedStore(store) : store
   return new StoredSessions<unknown>({
-    store: hashed,
+    store,
+    hashIds: given.hash_ids && given.format === 'sessd',
     codec: code.codec ?? (makeCodec(given, containerOf(given)) as Codec<unknown>),
     signer: given.format === 'sessd' ? makeSigner(given.key, keys) : beakerIdSigner(keys),
     clock,

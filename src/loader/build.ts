@@ -61,6 +61,11 @@ export class Builder {
     return { value: this.#finish(kind, value), node }
   }
 
+  /** What was made and has something to close, oldest first. */
+  get made(): readonly object[] {
+    return [...this.#closeable]
+  }
+
   /** Closes all that was made, newest first, each once. Rejects with what could not be closed, after trying all. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll()

@@ -115,6 +115,7 @@ class FileLoader implements ConfigLoader {
         node: made?.node,
         errors: issues.errors,
         warnings: issues.warnings,
+        made: builder.made,
         close: () => {
           this.#loaded.delete(loaded)
           return builder.close()

@@ -127,6 +127,8 @@ export interface Loaded<T> {
   /** Always empty without `collect`. */
   readonly errors: readonly ConfigError[]
   readonly warnings: readonly ConfigWarning[]
+  /** Everything that was made and has something to close, oldest first. */
+  readonly made: readonly object[]
   close(): Promise<void>
 }
 

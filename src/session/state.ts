@@ -1,6 +1,6 @@
 // One session of one request, as the engine sees it: data, row and what the app asked for. Session is its public face.
 
-import type { MaybePromise } from '../protocol.js'
+import type { MaybePromise, SessionAdmin } from '../protocol.js'
 import type { ForeignSession } from './codec.js'
 import type { SessionData } from './data.js'
 import { publish } from './events.js'
@@ -39,6 +39,8 @@ export interface Engine<T = unknown> {
   cookieValue(state: SessionState): string
   /** Waits for what is under way, then lets go of the backend. */
   close(): Promise<void>
+  /** The sessions as operators see them; undefined when none are kept here. */
+  admin?(name: string): SessionAdmin
 }
 
 export class SessionState<E = unknown> {

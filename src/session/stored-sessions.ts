@@ -1,11 +1,13 @@
 // Sessions as rows of a store: from a cookie value to a row, and from a row to a session. How changes become rows again
 // is in row-writer.ts.
 
-import type { MaybePromise } from '../protocol.js'
+import type { MaybePromise, SessionAdmin } from '../protocol.js'
+import { sessionAdmin } from './admin.js'
 import type { Clock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
 import { SessionData } from './data.js'
 import { publish } from './events.js'
+import { hashedStore } from './hashed-store.js'
 import { isId } from './id.js'
 import { isExpired, lastAccess } from './lifetime.js'
 import { isPromise } from './maybe-promise.js'
@@ -23,6 +25,8 @@ export interface StoredSessionsOptions<E> {
   readonly signer: Signer
   readonly settings: SessionSettings
   readonly clock: Clock
+  /** The ids under which the store knows sessions are hashes of ours (`hash_ids`). */
+  readonly hashIds?: boolean | undefined
   /** Another library's sessions that become ours on first use. */
   readonly takeover?: Takeover<E> | undefined
   /** How often expired rows are removed, in milliseconds; undefined: never. */
@@ -47,7 +51,11 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #writer: RowWriter<E>
   readonly #sweeper: Sweeper | undefined
 
-  constructor(options: StoredSessionsOptions<E>) {
+  readonly #bareStore: SessionStore
+
+  constructor(given: StoredSessionsOptions<E>) {
+    const options = given.hashIds === true ? { ...given, store: hashedStore(given.store) } : given
+    this.#bareStore = given.store
     this.#own = { store: options.store, decode: options.codec.decode }
     this.#codec = options.codec
     this.#signer = options.signer
@@ -113,6 +121,11 @@ export class StoredSessions<E> implements Engine<Ticket> {
       state.data.replace(document)
     }
     state.saveRequested = false
+  }
+
+  admin(name: string): SessionAdmin {
+    const [store, codec, settings, clock] = [this.#bareStore, this.#codec, this.#settings, this.#clock]
+    return sessionAdmin({ name, store, codec, settings, clock })
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { run } from '../support/main.js'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const COMMANDS = ['serve', 'check', 'show', 'make-config', 'secret']
+const COMMANDS = ['serve', 'check', 'show', 'make-config', 'secret', 'sessions']
 
 describe('sessd', () => {
   test('without arguments prints its help on stderr and exits 2', async () => {
