@@ -100,6 +100,10 @@ export function readOptions<T extends OptionTable>(table: T, conf: Conf, how: Re
       values[name] = spec.default
       continue
     }
+    if (spec.ignored !== undefined) {
+      const message = `${given.key} is ignored: ${spec.ignored}`
+      process.emitWarning(message, { type: 'SessdWarning', code: 'SESSD_IGNORED' })
+    }
     const value = spec.type.parse(given.text)
     if (value === undefined) {
       errors.push(new OptionError(given.key, wrongValue(spec, given.text)))

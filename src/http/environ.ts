@@ -69,6 +69,7 @@ class RequestEnviron implements Environ {
   readonly #req: IncomingMessage & Mounted
   /** `req.url` as it was when it was last known to be normal. */
   #settled: string | undefined
+  /** The target as the client wrote it, where that was not normal. */
   #target: string | undefined
   #remoteAddr: string | undefined
   #host: string | undefined
@@ -86,7 +87,7 @@ class RequestEnviron implements Environ {
     const settled = settledUrl(req, url)
     if (settled === undefined) return false
     if (settled !== url) {
-      if (own) own.#target ??= url
+      if (own && own.#settled === undefined) own.#target = url
       req.url = settled
     }
     if (own) own.#settled = settled
@@ -174,7 +175,7 @@ class RequestEnviron implements Environ {
   }
 
   toJSON(): Record<string, unknown> {
-    return {
+    const own: Record<string, unknown> = {
       SCRIPT_NAME: this.SCRIPT_NAME,
       PATH_INFO: this.PATH_INFO,
       QUERY_STRING: this.QUERY_STRING,
@@ -183,8 +184,8 @@ class RequestEnviron implements Environ {
       REMOTE_ADDR: this.REMOTE_ADDR,
       HTTP_HOST: this.HTTP_HOST,
       'wsgi.url_scheme': this['wsgi.url_scheme'],
-      ...this,
     }
+    return Object.assign(own, this)
   }
 
   [inspect.custom](): Record<string, unknown> {

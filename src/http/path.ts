@@ -71,7 +71,7 @@ export function pathEnd(url: string): number {
 const KEPT = '2F|[01][0-9A-F]|7F|[89A-F][0-9A-F]'
 const KEPT_ASCII = /^%(?:2F|[01][0-9A-F]|7F)$/i
 /** In front of these `%25` is left alone too: otherwise `%252F` and `%2F` would decode to the same text. */
-const LOOKS_KEPT = new RegExp(`^%25(?:25)*(?:${KEPT})`, 'i')
+const LOOKS_KEPT = new RegExp(`^%25(?:25)*(?:${KEPT})`)
 const CHARACTER =
   /%[0-7][0-9A-F]|%[CD][0-9A-F]%[89AB][0-9A-F]|%E[0-9A-F](?:%[89AB][0-9A-F]){2}|%F[0-7](?:%[89AB][0-9A-F]){3}/gi
 

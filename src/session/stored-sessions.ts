@@ -13,7 +13,7 @@ import { isExpired, lastAccess } from './lifetime.js'
 import { isPromise } from './maybe-promise.js'
 import { RowWriter } from './row-writer.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
-import type { Signer, Verified } from './signer.js'
+import { RecentMap, type Signer, type Verified } from './signer.js'
 import { type Engine, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { type Sweeper, sweepAtIntervals } from './sweeper.js'
@@ -52,6 +52,8 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #sweeper: Sweeper | undefined
 
   readonly #bareStore: SessionStore
+  /** Rows decoded before, good for as long as the store gives the same bytes. Documents are never changed, only copied. */
+  readonly #decoded = new RecentMap<{ payload: Uint8Array; document: Document<E> }>(1024)
 
   constructor(given: StoredSessionsOptions<E>) {
     const options = given.hashIds === true ? { ...given, store: hashedStore(given.store) } : given
@@ -160,8 +162,12 @@ export class StoredSessions<E> implements Engine<Ticket> {
 
   /** null: a broken row, put aside. A row that holds what we can't represent: the error, if a part of it can be read. */
   #decode(id: string, stored: StoredSession, source: Source<E>): Document<E> | ForeignSession | null {
+    const before = source === this.#own ? this.#decoded.get(id) : undefined
+    if (before !== undefined && sameBytes(before.payload, stored.payload)) return before.document
     try {
-      return source.decode(stored.payload)
+      const document = source.decode(stored.payload)
+      if (source === this.#own) this.#decoded.set(id, { payload: stored.payload, document })
+      return document
     } catch (error) {
       if (error instanceof ForeignSession) {
         publish({ type: 'foreign' })
@@ -173,4 +179,8 @@ export class StoredSessions<E> implements Engine<Ticket> {
       return null
     }
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0)
 }

@@ -1,0 +1,117 @@
+// Passes requests on to another HTTP server: egg:Paste#proxy. Bodies stream in both directions; below the mount's path
+// there is only what lies below the address. WebSockets are not passed on yet.
+
+import { boolean, duration, text, words } from '../config/converters.js'
+import { checkOptions, option, readOptions, type Values } from '../config/options.js'
+import { answer } from '../http/answer.js'
+import { environ, settle } from '../http/environ.js'
+import { type ErrorReporter, reportError } from '../http/guard.js'
+import type { App, Conf } from '../protocol.js'
+import { Exchange, type Route } from './proxy/exchange.js'
+import { framingOf, type HeaderRules, requestHeaders } from './proxy/headers.js'
+import { makeForwarder } from './proxy/http-proxy.js'
+import { makeAgent, parseAddress, upstreamTarget } from './proxy/upstream.js'
+
+export const options = {
+  address: option({
+    type: text,
+    default: undefined,
+    required: true,
+    doc: 'Where requests go: http or https, a host, perhaps a path that all of them are below.',
+  }),
+  allowed_request_methods: option({
+    type: words,
+    default: undefined,
+    doc: 'The methods that pass; others are answered 405. Default: all.',
+  }),
+  suppress_http_headers: option({
+    type: words,
+    default: [],
+    doc: 'Request headers that the upstream never gets.',
+  }),
+  preserve_host: option({
+    type: boolean,
+    default: false,
+    doc: 'Sends the Host header of the client, not that of the address.',
+  }),
+  trust_forwarded: option({
+    type: boolean,
+    default: false,
+    doc: 'Keeps Forwarded and X-Forwarded-* of the request. Only behind a proxy that sets them.',
+  }),
+  timeout: option({
+    type: duration(),
+    default: 10,
+    unit: 'seconds',
+    doc: 'How long a connection to the upstream may take to stand.',
+  }),
+  proxy_timeout: option({
+    type: duration(),
+    default: 120,
+    unit: 'seconds',
+    doc: 'How long the upstream may be silent before the request is given up.',
+  }),
+} as const
+
+/** egg:Paste#proxy. */
+export function factory(_globalConf: Conf, localConf: Conf): App {
+  return makeProxy(readOptions(options, localConf))
+}
+
+/** What can't be written in a file. */
+export interface ProxyCodeOptions {
+  /** Told why a request could not be passed on. Default: one line on stderr. */
+  readonly onError?: ErrorReporter
+}
+
+/** The same for use in code: `proxy({ address: 'http://127.0.0.1:8080' })`. Throws OptionError. */
+export function proxy(given: ProxySettings): App {
+  const { onError, ...settings } = given
+  return makeProxy(checkOptions(options, settings), onError)
+}
+
+type ProxyOptions = Values<typeof options>
+export type ProxySettings = Pick<ProxyOptions, 'address'> & Partial<ProxyOptions> & ProxyCodeOptions
+
+function makeProxy(given: ProxyOptions, onError: ErrorReporter = reportError): App {
+  const upstream = parseAddress(given.address)
+  const agent = makeAgent(upstream.target, {
+    connect: given.timeout * 1000,
+    silence: given.proxy_timeout * 1000,
+  })
+  const methods = given.allowed_request_methods?.map((method) => method.toUpperCase())
+  const rules: HeaderRules = {
+    host: upstream.host,
+    preserveHost: given.preserve_host,
+    trustForwarded: given.trust_forwarded,
+    suppressed: new Set(given.suppress_http_headers.map((name) => name.toLowerCase())),
+  }
+  const route: Route = {
+    forwarder: makeForwarder<Exchange>(upstream.target, agent, {
+      onError: (exchange, error) => exchange.failed(error),
+      onResponse: (exchange, proxyRes) => exchange.respond(proxyRes),
+    }),
+    report: (error, req) =>
+      onError(new Error(`proxy to ${upstream.origin}: ${error.message}`, { cause: error }), req),
+  }
+  const app: App = (req, res) => {
+    if (!settle(req)) return answer(res, 400)
+    if (methods !== undefined && !methods.includes(req.method!)) {
+      res.setHeader('Allow', methods.join(', '))
+      return answer(res, 405)
+    }
+    const url = req.url!
+    const target = upstreamTarget(upstream, url, isExact(url) && environ(req).PATH_INFO === '')
+    const framing = framingOf(req)
+    if (target === undefined) return answer(res, 400)
+    if (framing === undefined) return answer(res, 501)
+    new Exchange(req, res, { target, headers: requestHeaders(req, framing, rules), framing }, route).start()
+  }
+  app.close = () => agent.destroy()
+  return app
+}
+
+/** Whether a request may be for exactly the mount, whose rest of the path is shown as `/`. */
+function isExact(url: string): boolean {
+  return url === '/' || url.startsWith('/?')
+}
