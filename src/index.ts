@@ -5,7 +5,15 @@ export { type UrlmapOptions, urlmap } from './apps/urlmap.js'
 export { ConfigError, ConfigErrors, OptionError, OptionErrors } from './config/errors.js'
 export { type Option, type OptionTable, option, readOptions } from './config/options.js'
 export { beakerSession } from './filters/beaker_session.js'
-export { getSession, getSessionById, getSessionHandle, type RequestLike } from './filters/get-session.js'
+export {
+  getSession,
+  getSessionById,
+  getSessionHandle,
+  login,
+  type RequestLike,
+  revokeAll,
+  sessionsOf,
+} from './filters/get-session.js'
 export type { SessionHandle } from './filters/session-handle.js'
 export { environ } from './http/environ.js'
 export { type GuardOptions, guard } from './http/guard.js'

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Environ } from '../protocol.js'
 import type { Session } from '../session/session.js'
+import type { UserSession } from '../session/users.js'
 import type { SessionHandle } from './session-handle.js'
 
 /** A Node, Express or Connect request; what wraps one: a Koa context (`ctx.req`) or a Fastify request (`request.raw`). */
@@ -32,6 +33,32 @@ export function getSessionById<T extends object = Record<string, unknown>>(
   environKey?: string,
 ): Promise<Session<T> | null> {
   return getSessionHandle(request, environKey).find<T>(id)
+}
+
+/** The live sessions of a user (see `session.bindUser`), the one bound last first. */
+export function sessionsOf(request: RequestLike, user: string): Promise<readonly UserSession[]> {
+  return getSessionHandle(request).users.sessionsOf(user)
+}
+
+/** Ends all sessions of a user, on every device; with `except`, all but that one. Answers how many that were. */
+export function revokeAll(
+  request: RequestLike,
+  user: string,
+  how: { except?: string } = {},
+): Promise<number> {
+  return getSessionHandle(request).users.revokeAll(user, how.except)
+}
+
+/**
+ * What a log-in should do: a new id, a new CSRF token, and the session bound to the user. The data stays.
+ * `device` is what a list of the user's sessions shows.
+ */
+export async function login(request: RequestLike, user: string, device?: string): Promise<Session> {
+  const session = await getSession(request)
+  session.regenerateId()
+  session.newCsrfToken()
+  session.bindUser(user, device)
+  return session
 }
 
 /** The session of a request, not loaded yet. `environKey` is that of the filter, if it has one of its own. */

@@ -86,6 +86,7 @@ function storedEngine(
   const store = code.store ?? makeStore(given, clock, settings)
   return new StoredSessions<unknown>({
     store,
+    users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,
     hashIds: given.hash_ids && given.format === 'sessd',
     codec: code.codec ?? (makeCodec(given, containerOf(given)) as Codec<unknown>),
     signer: given.format === 'sessd' ? makeSigner(given.key, keys) : beakerIdSigner(keys),

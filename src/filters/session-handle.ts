@@ -11,6 +11,7 @@ import { after, isPromise } from '../session/maybe-promise.js'
 import type { Session } from '../session/session.js'
 import { OversizedSession } from '../session/settings.js'
 import type { Engine, SessionState } from '../session/state.js'
+import type { Users } from '../session/users.js'
 
 import type { SessionCookies } from './session-cookies.js'
 import { partName } from './session-cookies.js'
@@ -31,6 +32,8 @@ export interface SessionHandle {
   readonly loaded: boolean
   /** The session; the same for every call in one request. I/O only if a cookie of ours came. */
   load<T extends object = Record<string, unknown>>(): Promise<Session<T>>
+  /** Whose sessions there are, through this request's filter. Throws where sessions can't be bound to users. */
+  readonly users: Users
   /** The session of an id that the app knows from elsewhere; null when there is none. Changes need persist(). */
   find<T extends object = Record<string, unknown>>(id: string): Promise<Session<T> | null>
 }
@@ -91,6 +94,12 @@ export class RequestSession implements SessionHandle, ResponseHook {
   load<T extends object>(): Promise<Session<T>> {
     this.#loading ??= this.#open()
     return this.#loading as unknown as Promise<Session<T>>
+  }
+
+  get users(): Users {
+    const { users } = this.#config.engine
+    if (users !== undefined) return users
+    throw new Error('sessions can be bound to users only in a store, and with format = sessd')
   }
 
   async find<T extends object>(id: string): Promise<Session<T> | null> {

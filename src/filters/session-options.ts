@@ -141,6 +141,11 @@ export const options = {
     unit: 'seconds',
     doc: 'How often expired rows are removed in the background. 0: never; see `sessd sessions purge`.',
   }),
+  max_sessions_per_user: option({
+    type: type.integer(1),
+    default: undefined,
+    doc: 'How many sessions one user may have (session.bindUser); the oldest are ended. Without it: any number.',
+  }),
   timeout: option({
     type: type.duration(1),
     default: undefined,

@@ -7,6 +7,7 @@ import { isId } from './id.js'
 import { type Lifetime, lastAccess } from './lifetime.js'
 import { isVacant } from './settings.js'
 import type { SessionStore, StoredSession } from './store.js'
+import { isUserRow } from './user-index.js'
 
 export interface AdminOptions<E> {
   readonly name: string
@@ -48,7 +49,7 @@ export function sessionAdmin<E>({ name, store, codec, settings, clock }: AdminOp
 
   async function* list(): AsyncGenerator<SessionSummary> {
     for await (const id of store.ids!()) {
-      const stored = await store.load(id)
+      const stored = isUserRow(id) ? null : await store.load(id)
       if (stored === null) continue
       const { document, ...summary } = summarize(id, stored)
       if (document === null || !isVacant(document)) yield summary

@@ -14,6 +14,8 @@ export interface Document<E> {
   /** `_domain` and `_path` of Beaker: what the session itself says about its cookie. undefined: says nothing. */
   domain?: string | null | undefined
   path?: string | null | undefined
+  /** Whom the session is bound to. Only our own format has a place for it. undefined: nobody. */
+  user?: string | undefined
   /**
    * The id that the row itself carries: `_id` of Beaker's cookie sessions, and our own. undefined: says nothing.
    * Rows in a store are known by the store's key; there it is nothing to trust.

@@ -16,6 +16,7 @@ export interface Change<E> {
   readonly updates: ReadonlyMap<string, readonly Updater[]>
   readonly domain: string | null | undefined
   readonly path: string | null | undefined
+  readonly user: string | undefined
 }
 
 /** `primitive`: read, and can't have changed. `object`: read, and may have. `set`: given by the app. */
@@ -36,6 +37,7 @@ export class SessionData<E> {
   #cleared = false
   #domain: string | null | undefined
   #path: string | null | undefined
+  #user: string | undefined
 
   constructor(codec: Codec<E>, base: Document<E>) {
     this.#codec = codec
@@ -61,6 +63,14 @@ export class SessionData<E> {
 
   set path(value: string | null | undefined) {
     this.#path = value
+  }
+
+  get user(): string | undefined {
+    return this.#user ?? this.#base.user
+  }
+
+  set user(value: string | undefined) {
+    this.#user = value
   }
 
   get(key: string): unknown {
@@ -139,6 +149,7 @@ export class SessionData<E> {
     this.#cleared = false
     this.#domain = undefined
     this.#path = undefined
+    this.#user = undefined
   }
 
   /** Starts over from another row: `reload()`. */
@@ -149,7 +160,7 @@ export class SessionData<E> {
 
   /** Whether a value was set, removed or cleared; with `deep`, whether one was changed in place as well. */
   isChanged(deep: boolean): boolean {
-    if (this.#cleared || this.#domain !== undefined || this.#path !== undefined) return true
+    if (this.#cleared || this.#hasOwnFacts) return true
     if (this.#removed !== undefined && this.#removed.size > 0) return true
     for (const [key, cell] of this.#cells) {
       if (cell.state === 'set' || (deep && cell.state === 'object')) {
@@ -169,7 +180,7 @@ export class SessionData<E> {
       if (stored === undefined || !this.#codec.same(encoded, stored)) set.set(key, encoded)
     }
     const removed = this.#removed ?? NOTHING
-    const untouched = !this.#cleared && this.#domain === undefined && this.#path === undefined
+    const untouched = !this.#cleared && !this.#hasOwnFacts
     if (untouched && set.size === 0 && removed.size === 0) return undefined
     return {
       cleared: this.#cleared,
@@ -178,6 +189,7 @@ export class SessionData<E> {
       updates: this.#updates === undefined ? NO_UPDATES : new Map(this.#updates),
       domain: this.#domain,
       path: this.#path,
+      user: this.#user,
     }
   }
 
@@ -199,6 +211,7 @@ export class SessionData<E> {
     for (const [key, updaters] of change.updates) this.#afterUpdates(key, updaters)
     if (this.#domain === change.domain) this.#domain = undefined
     if (this.#path === change.path) this.#path = undefined
+    if (this.#user === change.user) this.#user = undefined
   }
 
   /** `stored` updaters are part of the row now: what is left of them runs on the row's value. */
@@ -208,6 +221,11 @@ export class SessionData<E> {
     this.#updates?.delete(key)
     this.#cells.delete(key)
     for (const updater of pending.slice(stored.length)) this.update(key, updater)
+  }
+
+  /** What this request said about the session itself. */
+  get #hasOwnFacts(): boolean {
+    return this.#domain !== undefined || this.#path !== undefined || this.#user !== undefined
   }
 
   #stored(key: string): E | undefined {
@@ -252,5 +270,6 @@ export function applyChange<E>(
     values,
     domain: change.domain === undefined ? row.domain : change.domain,
     path: change.path === undefined ? row.path : change.path,
+    user: change.user === undefined ? row.user : change.user,
   }
 }

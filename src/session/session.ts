@@ -163,6 +163,19 @@ export class Session<T extends object = Data> {
     this.save()
   }
 
+  /** Whom the session is bound to; undefined: nobody. */
+  get user(): string | undefined {
+    return this.#state.data.user
+  }
+
+  /**
+   * Binds the session to a user, so that `sessionsOf(user)` lists it and `revokeAll(user)` ends it. `device` is what
+   * such a list shows, if anything ("Firefox on Linux"). Implies save(). Throws where sessions can't be bound.
+   */
+  bindUser(user: string, device?: string): void {
+    this.#state.bind(user, device)
+  }
+
   /** Leaves a message for the next page, under pyramid's key names. Implies save(). */
   flash(message: unknown, queue = ''): void {
     this.#state.data.update(FLASH_PREFIX + queue, (messages) => [...asList(messages), message])

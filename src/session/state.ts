@@ -7,6 +7,7 @@ import { publish } from './events.js'
 import { makeId } from './id.js'
 import type { Revision } from './store.js'
 import type { Takeover } from './takeover.js'
+import type { Users } from './users.js'
 
 /** The row that a session was loaded from or stored in. */
 export interface Row {
@@ -39,6 +40,8 @@ export interface Engine<T = unknown> {
   cookieValue(state: SessionState): string
   /** Waits for what is under way, then lets go of the backend. */
   close(): Promise<void>
+  /** Whose sessions; undefined where they can't be bound to users. */
+  readonly users?: Users | undefined
   /** The sessions as operators see them; undefined when none are kept here. */
   admin?(name: string): SessionAdmin
 }
@@ -57,6 +60,10 @@ export class SessionState<E = unknown> {
   ended: Row[] = []
   /** The row to leave for a new id: `regenerateId()`. */
   movedFrom: Row | null = null
+  /** The app bound it to a user in this request: to be written down when it is stored. */
+  binding: { readonly device: string | undefined } | null = null
+  /** Bound sessions that the app ended, by user. */
+  readonly unbound: { readonly user: string; readonly id: string }[] = []
   /** The row vanished under us: logged out elsewhere. Nothing of this session is stored any more. */
   gone = false
   /** Why the row must not be written over: it holds what only its own program can represent. */
@@ -89,7 +96,10 @@ export class SessionState<E = unknown> {
   /** Ends what is stored and goes on, empty, under a new id. */
   end(): void {
     const row = this.row ?? this.movedFrom
+    const { user } = this.data.base
     if (row !== null) this.ended.push(row)
+    if (row !== null && user !== undefined) this.unbound.push({ user, id: row.id })
+    this.binding = null
     this.row = null
     this.movedFrom = null
     this.unwritable = null
@@ -117,6 +127,16 @@ export class SessionState<E = unknown> {
     this.gone = true
     this.saveRequested = false
     publish({ type: 'gone' })
+  }
+
+  /** Binds the session to a user. Throws where sessions can't be. */
+  bind(user: string, device: string | undefined): void {
+    if (this.engine.users === undefined) {
+      throw new Error('sessions can be bound to users only in a store, and with format = sessd')
+    }
+    this.data.user = user
+    this.binding = { device }
+    this.requestSave()
   }
 
   /** Takes back move(), and a save of what has no row: it is too late to tell the client. */

@@ -10,7 +10,7 @@ import { publish } from './events.js'
 import { hashedStore } from './hashed-store.js'
 import { isId } from './id.js'
 import { isExpired, lastAccess } from './lifetime.js'
-import { isPromise } from './maybe-promise.js'
+import { after, isPromise } from './maybe-promise.js'
 import { RowWriter } from './row-writer.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
 import { RecentMap, type Signer, type Verified } from './signer.js'
@@ -18,6 +18,7 @@ import { type Engine, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { type Sweeper, sweepAtIntervals } from './sweeper.js'
 import type { Takeover } from './takeover.js'
+import { Users } from './users.js'
 
 export interface StoredSessionsOptions<E> {
   readonly store: SessionStore
@@ -25,6 +26,8 @@ export interface StoredSessionsOptions<E> {
   readonly signer: Signer
   readonly settings: SessionSettings
   readonly clock: Clock
+  /** Sessions can be bound to users, of whom each may have so many; undefined: they can't. */
+  readonly users?: { readonly limit: number | undefined } | undefined
   /** The ids under which the store knows sessions are hashes of ours (`hash_ids`). */
   readonly hashIds?: boolean | undefined
   /** Another library's sessions that become ours on first use. */
@@ -52,6 +55,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #sweeper: Sweeper | undefined
 
   readonly #bareStore: SessionStore
+  readonly users: Users | undefined
   /** Rows decoded before, good for as long as the store gives the same bytes. Documents are never changed, only copied. */
   readonly #decoded = new RecentMap<{ payload: Uint8Array; document: Document<E> }>(1024)
 
@@ -66,6 +70,14 @@ export class StoredSessions<E> implements Engine<Ticket> {
     this.#takeover = options.takeover
     this.#writer = new RowWriter(options)
     const { store, sweepInterval } = options
+    this.users =
+      options.users &&
+      new Users({
+        ...options,
+        codec: options.codec as Codec<unknown>,
+        index: given.store,
+        limit: options.users.limit,
+      })
     if (sweepInterval !== undefined && store.sweep !== undefined) {
       this.#sweeper = sweepAtIntervals(store, sweepInterval, (error) =>
         publish({ type: 'background-failed', error }),
@@ -108,7 +120,12 @@ export class StoredSessions<E> implements Engine<Ticket> {
   }
 
   commit(state: SessionState<E>): MaybePromise<void> {
-    return this.#writer.commit(state)
+    const { movedFrom } = state
+    const stored = this.#writer.commit(state)
+    if (this.users === undefined) return stored
+    const movedUser = movedFrom === null ? undefined : state.data.user
+    if (state.binding === null && state.unbound.length === 0 && movedUser === undefined) return stored
+    return after(stored, () => this.#indexUsers(state, this.users!, movedFrom?.id))
   }
 
   async reload(state: SessionState<E>): Promise<void> {
@@ -123,6 +140,22 @@ export class StoredSessions<E> implements Engine<Ticket> {
       state.data.replace(document)
     }
     state.saveRequested = false
+  }
+
+  /** Brings the lists of users up to date with what was stored. */
+  async #indexUsers(state: SessionState<E>, users: Users, movedFrom: string | undefined): Promise<void> {
+    for (const { user, id } of state.unbound.splice(0)) await users.remove(user, new Set([id]))
+    const { user } = state.data
+    if (state.row === null || state.gone || user === undefined) return
+    if (state.binding !== null) {
+      const { device } = state.binding
+      state.binding = null
+      if (movedFrom !== undefined) await users.remove(user, new Set([movedFrom]))
+      const bound = this.#clock()
+      await users.bind(user, { id: state.row.id, bound, ...(device === undefined ? {} : { device }) })
+    } else if (movedFrom !== undefined) {
+      await users.move(user, movedFrom, state.row.id)
+    }
   }
 
   admin(name: string): SessionAdmin {

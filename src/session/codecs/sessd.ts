@@ -26,7 +26,8 @@ export const sessdCodec: Codec<string> = {
           document[key] = numberFrom(reader.value())
           break
         case 'id':
-          document.id = textFrom(reader.value()) ?? undefined
+        case 'user':
+          document[key] = textFrom(reader.value()) ?? undefined
           break
         case 'domain':
         case 'path':
@@ -49,9 +50,10 @@ export const sessdCodec: Codec<string> = {
     return document
   },
 
-  encode({ created, accessed, id, domain, path, values }) {
+  encode({ created, accessed, id, user, domain, path, values }) {
     let text = `{"sessd":${VERSION},"created":${created},"accessed":${accessed}`
     if (id !== undefined) text += `,"id":${quoteJson(id)}`
+    if (user !== undefined) text += `,"user":${quoteJson(user)}`
     if (domain !== undefined) text += `,"domain":${domain === null ? 'null' : quoteJson(domain)}`
     if (path !== undefined) text += `,"path":${path === null ? 'null' : quoteJson(path)}`
     text += ',"data":{'
