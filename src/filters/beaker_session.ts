@@ -53,6 +53,7 @@ function makeFilter(given: SessionOptions, code: CodeOptions): Filter {
     preload: given.preload,
     auto: given.auto,
     rolling: given.rolling,
+    lockRequests: given.lock === 'request',
     saveOnException: given.save_on_exception,
     log: makeSessionLog(),
   })

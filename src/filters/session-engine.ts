@@ -87,6 +87,7 @@ function storedEngine(
   return new StoredSessions<unknown>({
     store,
     users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,
+    lockLimit: given.lock_timeout * 1000,
     hashIds: given.hash_ids && given.format === 'sessd',
     codec: code.codec ?? (makeCodec(given, containerOf(given)) as Codec<unknown>),
     signer: given.format === 'sessd' ? makeSigner(given.key, keys) : beakerIdSigner(keys),
@@ -153,6 +154,7 @@ function makeSettings(given: SessionOptions): SessionSettings {
       : null,
     auto: given.auto,
     invalidateCorrupt: given.invalidate_corrupt,
+    failOnConflict: given.on_conflict === 'fail',
     maxBytes: given.max_bytes,
     touchRewrites: given.format !== 'sessd',
     newDomain: given.format === 'sessd' ? undefined : (given.cookie_domain ?? null),

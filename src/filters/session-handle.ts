@@ -53,6 +53,8 @@ export interface SessionFilterConfig {
   readonly overflow: 'chunk' | 'error'
   readonly auto: boolean
   readonly rolling: boolean
+  /** One request at a time holds a session, from loading it to the head of its response. */
+  readonly lockRequests: boolean
   readonly saveOnException: boolean
   /** Tells about what no response can tell. */
   readonly log: (kind: LogKind, req: IncomingMessage, detail?: unknown) => void
@@ -115,7 +117,8 @@ export class RequestSession implements SessionHandle, ResponseHook {
     const state = this.#state
     if (state === null || (this.failed && !this.#config.saveOnException)) return
     if (!state.saveRequested && !this.#config.auto) this.#config.log('never-saved', this.#req, state)
-    return this.#commit(state)
+    const stored = this.#commit(state)
+    return state.release === null ? stored : after(stored, () => state.unlock())
   }
 
   addHeaders(res: ServerResponse): void {
@@ -146,6 +149,7 @@ export class RequestSession implements SessionHandle, ResponseHook {
 
   ended(): void {
     this.#over = true
+    void this.#state?.unlock()
     if (this.#state !== null) this.#state.onLateSave = () => this.#saveLate()
   }
 
@@ -175,6 +179,10 @@ export class RequestSession implements SessionHandle, ResponseHook {
     const ticket = this.#ticket()
     const opened = ticket === null ? this.#config.engine.create() : this.#config.engine.load(ticket)
     const state = isPromise(opened) ? await opened : opened
+    if (this.#config.lockRequests && state.row !== null) {
+      await state.lock()
+      await this.#config.engine.reload(state)
+    }
     this.#state = state
     if (this.#over) this.ended()
     return new this.#config.sessionClass(state)

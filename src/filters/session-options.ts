@@ -170,6 +170,22 @@ export const options = {
     doc: 'Whether reading keeps a session alive. false: only saving does; timeout then counts from the last save.',
   }),
   auto: option({ type: type.boolean, default: false, doc: 'Whether changes are stored without save().' }),
+  on_conflict: option({
+    type: type.oneOf('merge', 'fail'),
+    default: 'merge',
+    doc: 'What happens when two requests change one session: both changes are kept, or the second request fails.',
+  }),
+  lock: option({
+    type: type.oneOf('off', 'request'),
+    default: 'off',
+    doc: 'request: one request at a time per session, from loading it to the head of the response.',
+  }),
+  lock_timeout: option({
+    type: type.duration(1),
+    default: 10,
+    unit: 'seconds',
+    doc: 'How long a request waits for a locked session, and how long it may hold one.',
+  }),
   save_on_exception: option({
     type: type.boolean,
     default: false,

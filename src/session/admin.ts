@@ -5,6 +5,7 @@ import type { Clock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
 import { isId } from './id.js'
 import { type Lifetime, lastAccess } from './lifetime.js'
+import { isLockRow } from './locks.js'
 import { isVacant } from './settings.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { isUserRow } from './user-index.js'
@@ -49,7 +50,7 @@ export function sessionAdmin<E>({ name, store, codec, settings, clock }: AdminOp
 
   async function* list(): AsyncGenerator<SessionSummary> {
     for await (const id of store.ids!()) {
-      const stored = isUserRow(id) ? null : await store.load(id)
+      const stored = isUserRow(id) || isLockRow(id) ? null : await store.load(id)
       if (stored === null) continue
       const { document, ...summary } = summarize(id, stored)
       if (document === null || !isVacant(document)) yield summary
@@ -68,6 +69,7 @@ export function sessionAdmin<E>({ name, store, codec, settings, clock }: AdminOp
 
   return {
     name,
+    scope: store.scope,
     async show(id) {
       const stored = isId(id) ? await store.load(id) : null
       if (stored === null) return null

@@ -10,7 +10,13 @@ import { applyChange, type Change } from './data.js'
 import { publish } from './events.js'
 import { expiresAt } from './lifetime.js'
 import { after, isPromise } from './maybe-promise.js'
-import { blankDocument, isVacant, OversizedSession, type SessionSettings } from './settings.js'
+import {
+  blankDocument,
+  isVacant,
+  OversizedSession,
+  SessionConflict,
+  type SessionSettings,
+} from './settings.js'
 import type { Row, SessionState } from './state.js'
 import type { Revision, SaveResult, SessionStore, StoredSession } from './store.js'
 
@@ -106,7 +112,7 @@ export class RowWriter<E> {
 
   #replace(state: SessionState<E>, row: Row, change: Change<E>): MaybePromise<void> {
     const queue = this.#queues.get(row.id)
-    if (queue !== undefined) {
+    if (queue !== undefined && !this.#settings.failOnConflict) {
       return new Promise((resolve, reject) => queue.push({ state, change, resolve, reject }))
     }
     const document = applyChange(this.#codec, state.data.base, change, false)
@@ -174,6 +180,8 @@ export class RowWriter<E> {
         return null
       }
       publish({ type: 'conflict', attempt })
+      if (this.#settings.failOnConflict)
+        throw new SessionConflict('the session was changed by another request')
       if (attempt > 2) await sleep(Math.random() * Math.min(2 ** attempt, 50))
       known = newest
       document = this.#merge(known, batch)

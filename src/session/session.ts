@@ -121,6 +121,20 @@ export class Session<T extends object = Data> {
     await this.#state.engine.reload(this.#state)
   }
 
+  /**
+   * Waits until no other request holds this session, and loads it anew; others that call lock() wait until the response's
+   * head leaves, or unlock(). Only for work that merging can't save: a change needs no lock. Rejects with LockTimeout.
+   */
+  async lock(): Promise<void> {
+    await this.#state.lock()
+    await this.reload()
+  }
+
+  /** Lets the next one go before the response leaves. */
+  async unlock(): Promise<void> {
+    await this.#state.unlock()
+  }
+
   /** Same data, new id: call it when somebody logs in. The old id is dead as soon as this is stored. Implies save(). */
   regenerateId(): void {
     this.#state.move()

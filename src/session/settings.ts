@@ -10,6 +10,8 @@ export interface SessionSettings extends Lifetime {
   readonly auto: boolean
   /** A row that can't be decoded is set aside and the visitor starts anew; else the request fails. */
   readonly invalidateCorrupt: boolean
+  /** A change that meets another one makes the request fail, in place of a merge. */
+  readonly failOnConflict: boolean
   /** How large a row may be, in bytes. */
   readonly maxBytes: number
   /** An access is written into the row itself, because others read it there. */
@@ -17,6 +19,11 @@ export interface SessionSettings extends Lifetime {
   /** What new sessions say about their cookie; undefined: nothing. */
   readonly newDomain: string | null | undefined
   readonly newPath: string | undefined
+}
+
+/** Somebody else changed the session first, and `on_conflict = fail`. */
+export class SessionConflict extends Error {
+  override readonly name = 'SessionConflict'
 }
 
 /** A session that is larger than `max_bytes` allows. */

@@ -5,6 +5,7 @@ import type { ForeignSession } from './codec.js'
 import type { SessionData } from './data.js'
 import { publish } from './events.js'
 import { makeId } from './id.js'
+import type { Locks, Release } from './locks.js'
 import type { Revision } from './store.js'
 import type { Takeover } from './takeover.js'
 import type { Users } from './users.js'
@@ -40,6 +41,8 @@ export interface Engine<T = unknown> {
   cookieValue(state: SessionState): string
   /** Waits for what is under way, then lets go of the backend. */
   close(): Promise<void>
+  /** One request at a time; undefined where there is no store to keep locks in. */
+  readonly locks?: Locks | undefined
   /** Whose sessions; undefined where they can't be bound to users. */
   readonly users?: Users | undefined
   /** The sessions as operators see them; undefined when none are kept here. */
@@ -69,6 +72,8 @@ export class SessionState<E = unknown> {
   /** Why the row must not be written over: it holds what only its own program can represent. */
   unwritable: ForeignSession | null = null
   cookie: CookieAction = 'keep'
+  /** Gives the lock back that this request holds. */
+  release: Release | null = null
   /** Set when the response is over: a save asked for after that is committed by whoever set it. */
   onLateSave: (() => void) | null = null
   #id: string | undefined
@@ -137,6 +142,21 @@ export class SessionState<E = unknown> {
     this.data.user = user
     this.binding = { device }
     this.requestSave()
+  }
+
+  /** Waits for the lock of this session, if it has a row; rejects with LockTimeout. */
+  async lock(): Promise<void> {
+    const { locks } = this.engine
+    if (locks === undefined) throw new Error('sessions of type = cookie can not be locked')
+    if (this.release !== null || this.row === null) return
+    this.release = await locks.acquire(this.row.id)
+  }
+
+  /** Gives the lock back. Never rejects: a lock that can't be given back dies by itself. */
+  async unlock(): Promise<void> {
+    const { release } = this
+    this.release = null
+    await release?.().catch((error: unknown) => publish({ type: 'background-failed', error }))
   }
 
   /** Takes back move(), and a save of what has no row: it is too late to tell the client. */

@@ -10,6 +10,7 @@ import { publish } from './events.js'
 import { hashedStore } from './hashed-store.js'
 import { isId } from './id.js'
 import { isExpired, lastAccess } from './lifetime.js'
+import { Locks } from './locks.js'
 import { after, isPromise } from './maybe-promise.js'
 import { RowWriter } from './row-writer.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
@@ -26,6 +27,8 @@ export interface StoredSessionsOptions<E> {
   readonly signer: Signer
   readonly settings: SessionSettings
   readonly clock: Clock
+  /** How long one request waits for a locked session, and holds it, at most; milliseconds. */
+  readonly lockLimit: number
   /** Sessions can be bound to users, of whom each may have so many; undefined: they can't. */
   readonly users?: { readonly limit: number | undefined } | undefined
   /** The ids under which the store knows sessions are hashes of ours (`hash_ids`). */
@@ -56,6 +59,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
 
   readonly #bareStore: SessionStore
   readonly users: Users | undefined
+  readonly locks: Locks
   /** Rows decoded before, good for as long as the store gives the same bytes. Documents are never changed, only copied. */
   readonly #decoded = new RecentMap<{ payload: Uint8Array; document: Document<E> }>(1024)
 
@@ -70,6 +74,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
     this.#takeover = options.takeover
     this.#writer = new RowWriter(options)
     const { store, sweepInterval } = options
+    this.locks = new Locks(given.store, options.clock, options.lockLimit)
     this.users =
       options.users &&
       new Users({

@@ -84,7 +84,7 @@ export function toExpressStore<S>(
   }
 
   async function save(id: string, session: object): Promise<void> {
-    if (!isId(id)) throw new TypeError('session id: expected 1 to 128 of A-Z a-z 0-9 _ -')
+    if (!isId(id)) throw new TypeError('genid: expected ids of 1 to 128 of A-Z a-z 0-9 _ -')
     const texts = textsOf(session)
     const origin = origins.get(session) ?? { row: await findRow(id), texts: new Map() }
     const change = changeFrom(origin.texts, texts, !origins.has(session))
@@ -102,6 +102,8 @@ export function toExpressStore<S>(
         origins.set(session, { row: { revision: result.revision, document }, texts })
         return
       }
+      // It expired just when we were about to insert it.
+      if (result.current === null && row === null) continue
       const current = result.current === null ? null : decode(result.current.payload)
       if (result.current === null || current === null) {
         origins.set(session, { row: null, texts })
@@ -130,7 +132,7 @@ export function toExpressStore<S>(
       if (before.get(key) !== text) set.set(key, codec.freeze(key, JSON.parse(text)))
     }
     const removed = new Set([...before.keys()].filter((key) => !after.has(key)))
-    return { cleared, set, removed, updates: new Map(), domain: undefined, path: undefined }
+    return { cleared, set, removed, updates: new Map(), user: undefined, domain: undefined, path: undefined }
   }
 
   async function touch(id: string, session: object): Promise<void> {

@@ -532,3 +532,92 @@ describe('a late save of a cookie session', () => {
     expect(warnings).toEqual(['SESSD_LATE'])
   })
 })
+
+describe('on_conflict = fail', () => {
+  it('makes the second of two overlapping changes fail', async () => {
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    onTestFinished(() => void vi.restoreAllMocks())
+    let waiting = 0
+    let go = () => {}
+    const both = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const bob = await visit({ on_conflict: 'fail' }, async (req, res) => {
+      const session = await getSession(req)
+      session.set(req.url!, true)
+      session.save()
+      if (req.url !== '/first' && ++waiting === 2) go()
+      if (req.url !== '/first') await both
+      res.end()
+    })
+    await bob.get('/first')
+    const answers = await Promise.all([bob.fetch('/a'), bob.fetch('/b')])
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 500])
+  })
+})
+
+describe('locks', () => {
+  /** How many requests were between load and answer at the same time, at most. */
+  async function overlap(options: Partial<Options>, enter: (session: Session) => Promise<void>) {
+    let inside = 0
+    let most = 0
+    const bob = await visit(options, async (req, res) => {
+      const session = await getSession(req)
+      if (req.url === '/work') {
+        await enter(session)
+        most = Math.max(most, ++inside)
+        const n = (session.get('n') as number | undefined) ?? 0
+        await turn()
+        await turn()
+        session.set('n', n + 1)
+        inside--
+      }
+      session.save()
+      res.end(JSON.stringify(session.get('n') ?? null))
+    })
+    await bob.get('/')
+    await Promise.all(Array.from({ length: 10 }, () => bob.get('/work')))
+    return { most, n: await bob.get('/') }
+  }
+
+  it('lock = request lets one request at a time work with a session', async () => {
+    expect(await overlap({ lock: 'request' }, async () => {})).toEqual({ most: 1, n: '10' })
+  })
+
+  it('session.lock() does so for those that call it', async () => {
+    expect(await overlap({}, (session) => session.lock())).toEqual({ most: 1, n: '10' })
+  })
+
+  it('without a lock they overlap', async () => {
+    expect((await overlap({}, async () => {})).most).toBeGreaterThan(1)
+  })
+
+  it('are given up after lock_timeout, and die with their holder', async () => {
+    let now = 1_700_000_000_000
+    const store = memoryStore({ clock: () => now })
+    const bob = await visit({ store, lock_timeout: 1, clock: () => now }, async (req, res) => {
+      const session = await getSession(req)
+      session.save()
+      if (req.url === '/lock') {
+        const outcome = await session.lock().then(
+          () => 'locked',
+          (error: Error) => error.message,
+        )
+        return res.end(outcome)
+      }
+      res.end(session.id)
+    })
+    const id = await bob.get('/')
+    store.save(`lock-${id}`, new Uint8Array(), { expiresAt: now + 1000, expected: null })
+    expect(await bob.get('/lock')).toBe('the session was not free within 1000 ms')
+    now += 1001
+    expect(await bob.get('/lock')).toBe('locked')
+  })
+
+  it('are not for cookie sessions', async () => {
+    const bob = await visit({ type: 'cookie' }, async (req, res) => {
+      res.end(await (await getSession(req)).lock().catch((error: Error) => error.message))
+    })
+    expect(await bob.get('/')).toBe('sessions of type = cookie can not be locked')
+  })
+})
