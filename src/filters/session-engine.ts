@@ -13,6 +13,7 @@ import { type CookieSeal, sealedCookie } from '../session/codecs/sealed-cookie.j
 import { sealedRows } from '../session/codecs/sealed-rows.js'
 import { sessdCodec } from '../session/codecs/sessd.js'
 import { CookieSessions } from '../session/cookie-sessions.js'
+import { guardedStore } from '../session/guarded-store.js'
 import { Session } from '../session/session.js'
 import type { SessionSettings } from '../session/settings.js'
 import { makeSigner } from '../session/signer.js'
@@ -83,7 +84,9 @@ function storedEngine(
   settings: SessionSettings,
 ): Engine {
   const keys = signingKeys(given)
-  const store = code.store ?? makeStore(given, clock, settings)
+  const bare = code.store ?? makeStore(given, clock, settings)
+  // What is in this process can be neither slow nor away.
+  const store = bare.scope === 'process' ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
   return new StoredSessions<unknown>({
     store,
     users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,
@@ -154,6 +157,7 @@ function makeSettings(given: SessionOptions): SessionSettings {
       : null,
     auto: given.auto,
     invalidateCorrupt: given.invalidate_corrupt,
+    onStoreError: given.on_store_error,
     failOnConflict: given.on_conflict === 'fail',
     maxBytes: given.max_bytes,
     touchRewrites: given.format !== 'sessd',

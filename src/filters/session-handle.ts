@@ -198,6 +198,7 @@ export class RequestSession implements SessionHandle, ResponseHook {
   }
 
   #refuse(error: unknown): never {
+    void this.#state?.unlock()
     this.#config.log('store', this.#req, error)
     throw isProgrammersError(error) ? new PublicError(error.message, { cause: error }) : error
   }

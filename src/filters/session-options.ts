@@ -170,6 +170,17 @@ export const options = {
     doc: 'Whether reading keeps a session alive. false: only saving does; timeout then counts from the last save.',
   }),
   auto: option({ type: type.boolean, default: false, doc: 'Whether changes are stored without save().' }),
+  store_timeout: option({
+    type: type.duration(1),
+    default: 2,
+    unit: 'seconds',
+    doc: 'How long one operation of the store may take. A store that fails five times in a row is asked less often.',
+  }),
+  on_store_error: option({
+    type: type.oneOf('error', 'readonly', 'anonymous'),
+    default: 'error',
+    doc: 'What a request gets whose session can not be loaded: an error, the session as last seen, or an empty one; the latter two can not be saved.',
+  }),
   on_conflict: option({
     type: type.oneOf('merge', 'fail'),
     default: 'merge',

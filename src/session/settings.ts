@@ -10,6 +10,11 @@ export interface SessionSettings extends Lifetime {
   readonly auto: boolean
   /** A row that can't be decoded is set aside and the visitor starts anew; else the request fails. */
   readonly invalidateCorrupt: boolean
+  /**
+   * What a request gets whose session can't be loaded because the store is away: an error; the session as this process
+   * saw it last, or else an empty one, that can only be read; or an empty one that can only be read.
+   */
+  readonly onStoreError: 'error' | 'readonly' | 'anonymous'
   /** A change that meets another one makes the request fail, in place of a merge. */
   readonly failOnConflict: boolean
   /** How large a row may be, in bytes. */

@@ -1,7 +1,6 @@
 // One session of one request, as the engine sees it: data, row and what the app asked for. Session is its public face.
 
 import type { MaybePromise, SessionAdmin } from '../protocol.js'
-import type { ForeignSession } from './codec.js'
 import type { SessionData } from './data.js'
 import { publish } from './events.js'
 import { makeId } from './id.js'
@@ -69,8 +68,8 @@ export class SessionState<E = unknown> {
   readonly unbound: { readonly user: string; readonly id: string }[] = []
   /** The row vanished under us: logged out elsewhere. Nothing of this session is stored any more. */
   gone = false
-  /** Why the row must not be written over: it holds what only its own program can represent. */
-  unwritable: ForeignSession | null = null
+  /** Why nothing can be stored: the row holds what only its own program can represent, or the store is away. */
+  unwritable: Error | null = null
   cookie: CookieAction = 'keep'
   /** Gives the lock back that this request holds. */
   release: Release | null = null

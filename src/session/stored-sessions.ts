@@ -112,9 +112,17 @@ export class StoredSessions<E> implements Engine<Ticket> {
   /** The session of a verified id, or a new one when there is no live row: ids are never adopted. */
   load(ticket: Ticket): MaybePromise<SessionState<E>> {
     const source = ticket.foreign === true ? this.#takeover! : this.#own
-    const stored = source.store.load(ticket.id)
+    let stored: MaybePromise<StoredSession | null>
+    try {
+      stored = source.store.load(ticket.id)
+    } catch (error) {
+      return this.#withoutStore(ticket, error)
+    }
     return isPromise(stored)
-      ? stored.then((row) => this.#open(ticket, row, source))
+      ? stored.then(
+          (row) => this.#open(ticket, row, source),
+          (error: unknown) => this.#withoutStore(ticket, error),
+        )
       : this.#open(ticket, stored, source)
   }
 
@@ -195,6 +203,17 @@ export class StoredSessions<E> implements Engine<Ticket> {
     if (decoded instanceof ForeignSession) state.unwritable = decoded
     else if (source !== this.#own) state.move()
     else if (ticket.stale) state.cookie = 'set'
+    return state
+  }
+
+  /** The store is away. What the settings allow is read-only, and to end it fails as long as the store does. */
+  #withoutStore(ticket: Ticket, error: unknown): SessionState<E> {
+    const { onStoreError } = this.#settings
+    if (onStoreError === 'error') throw error
+    const last = onStoreError === 'readonly' ? this.#decoded.get(ticket.id)?.document : undefined
+    const data = new SessionData(this.#codec, last ?? blankDocument<E>(this.#settings))
+    const state = new SessionState<E>(this, data, { id: ticket.id, revision: '' }, last?.accessed ?? null)
+    state.unwritable = error instanceof Error ? error : new Error(String(error))
     return state
   }
 
