@@ -1,10 +1,10 @@
 // The other way round: our stores for apps that use express-session. Its `set` knows only "store this"; here it is a
 // compare-and-set with a merge, so that what other requests changed stays, and a session that was ended stays ended.
 
+import { applyChange, type Change } from './change.js'
 import { type Clock, systemClock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
 import { sessdCodec } from './codecs/sessd.js'
-import { applyChange, type Change } from './data.js'
 import { isId } from './id.js'
 import { isVacant } from './settings.js'
 import type { Revision, SessionStore } from './store.js'

@@ -2,7 +2,8 @@
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { lint } from '../../src/filters/lint.js'
 import type { App } from '../../src/protocol.js'
 
 export interface Site {
@@ -12,8 +13,14 @@ export interface Site {
   visitor(): Visitor
 }
 
-/** Serves `app` on a free port until the test is over. A handler that throws is answered with 500, as servers do. */
-export async function serve(app: App): Promise<Site> {
+/**
+ * Serves `app` on a free port until the test is over, inside lint: a broken rule of the protocol fails the test. A handler
+ * that throws is answered with 500, as servers do.
+ */
+export async function serve(tested: App): Promise<Site> {
+  const broken: string[] = []
+  const app = lint({ onError: (error) => broken.push(error.message) })(tested)
+  onTestFinished(() => expect(broken).toEqual([]))
   const server = createServer(async (req, res) => {
     try {
       await app(req, res)

@@ -1,4 +1,4 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
   beakerKeys,
@@ -8,6 +8,7 @@ import {
 import { chooseServer, parseServers } from '../../../src/session/stores/memcached-servers.js'
 import { realTimeConformance } from '../../support/real-time.js'
 import { describeWith, startMemcached, type TestServer } from '../../support/servers.js'
+import { fakeServer, relayTo, untilItFails, untilItWorks } from '../../support/tcp.js'
 
 const DAY = 86_400_000
 const forever = { expiresAt: null, expected: null }
@@ -115,13 +116,12 @@ describeWith(['memcached'], 'on a real memcached', () => {
   })
 
   test('sends what is asked in one turn of the event loop in one write', async () => {
-    const packets: Buffer[] = []
-    const proxy = await relay(server, (chunk) => packets.push(chunk))
-    const store = open({ servers: proxy })
+    const relay = await relayTo(server.port)
+    const store = open({ servers: relay.address })
     await store.ping?.()
-    packets.length = 0
+    relay.takePackets()
     await Promise.all(Array.from({ length: 50 }, (_, index) => store.load(`id${index}`)))
-    expect(packets.length).toBe(1)
+    expect(relay.takePackets().length).toBe(1)
   })
 })
 
@@ -137,10 +137,10 @@ describeWith(['memcached'], 'when memcached fails', () => {
     await store.save('abc', Buffer.from('one'), forever)
     await server.kill()
     const refused = `memcached at ${server.address}: connect ECONNREFUSED ${server.address}`
-    await rejection(() => store.load('abc'), refused)
+    await untilItFails(() => store.load('abc'), refused)
     await expect(store.save('abc', Buffer.from('two'), forever)).rejects.toThrow(refused)
     await server.restart()
-    await retry(() => store.save('abc', Buffer.from('three'), forever))
+    await untilItWorks(() => store.save('abc', Buffer.from('three'), forever))
     expect((await store.load('abc'))?.payload).toEqual(Buffer.from('three'))
   })
 
@@ -154,7 +154,7 @@ describeWith(['memcached'], 'when memcached fails', () => {
       expect(result).toMatchObject({ status: 'rejected', reason: { message: late } })
     }
     server.resume()
-    expect((await retry(() => store.load('paused')))?.payload).toEqual(Buffer.from('one'))
+    expect((await untilItWorks(() => store.load('paused')))?.payload).toEqual(Buffer.from('one'))
   })
 
   test('rejects what was under way when the connection broke', async () => {
@@ -170,7 +170,7 @@ describeWith(['memcached'], 'when memcached fails', () => {
     )
     expect(asked).toMatchObject([{ status: 'rejected', reason: { message } }])
     await server.restart()
-    expect(await retry(() => store.load('cut'))).toBe(null)
+    expect(await untilItWorks(() => store.load('cut'))).toBe(null)
   })
 })
 
@@ -179,7 +179,7 @@ describe('with several servers', () => {
     const asked = [new Set<string>(), new Set<string>(), new Set<string>()]
     const names = await Promise.all(
       asked.map((keys) =>
-        fake((socket, line) => {
+        fakeServer((socket, line) => {
           const [, key = '', ...words] = line.split(' ')
           keys.add(key)
           socket.write(`EN ${words.at(-1)}\r\n`)
@@ -248,7 +248,7 @@ describe('when something else answers', () => {
     ],
     ['nothing', () => null, 'the connection was closed'],
   ])('rejects %s, and says so', async (_name, answer, reason) => {
-    const name = await fake((socket, line) => {
+    const name = await fakeServer((socket, line) => {
       const text = answer(line.split(' ').at(-1)!)
       if (text === null) socket.end()
       else socket.write(text)
@@ -260,7 +260,7 @@ describe('when something else answers', () => {
   })
 
   test('puts an answer together that comes byte by byte', async () => {
-    const name = await fake(async (socket, line) => {
+    const name = await fakeServer(async (socket, line) => {
       const answer = `VA 4 c7 t-1 ${line.split(' ').at(-1)}\r\nr\r\nw\r\n`
       for (const byte of answer) {
         socket.write(byte)
@@ -276,7 +276,7 @@ describe('when something else answers', () => {
   })
 
   test('lets no more wait than a server can be expected to answer', async () => {
-    const store = open({ servers: await fake(() => {}), timeout: 1000 })
+    const store = open({ servers: await fakeServer(() => {}), timeout: 1000 })
     const results = await Promise.allSettled(Array.from({ length: 10_001 }, () => store.load('abc')))
     expect(results.at(-1)).toMatchObject({
       reason: { message: expect.stringMatching(/: has too much to answer$/) },
@@ -309,62 +309,4 @@ async function raw(server: TestServer, command: string): Promise<string> {
     if (answer.endsWith('MN\r\n')) break
   }
   return answer.slice(0, -4)
-}
-
-/** A server that hands every line to `onLine`; answers its address. */
-async function fake(onLine: (socket: Socket, line: string) => unknown): Promise<string> {
-  const server = createServer((socket) => {
-    socket.on('error', () => {})
-    socket.on('data', (chunk) => {
-      for (const line of chunk.toString('latin1').split('\r\n').slice(0, -1)) onLine(socket, line)
-    })
-  })
-  return listen(server)
-}
-
-/** Passes everything on to `server` and shows what comes in. */
-async function relay(server: TestServer, onData: (chunk: Buffer) => void): Promise<string> {
-  return listen(
-    createServer((socket) => {
-      const upstream = connect(server.port, '127.0.0.1')
-      socket.on('data', onData)
-      socket.pipe(upstream).pipe(socket)
-    }),
-  )
-}
-
-async function listen(server: ReturnType<typeof createServer>): Promise<string> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket) => sockets.add(socket))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return `127.0.0.1:${(server.address() as { port: number }).port}`
-}
-
-/** Asks until it fails like this, which it must soon. */
-async function rejection(work: () => unknown, message: string): Promise<void> {
-  let last: unknown
-  for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      await work()
-    } catch (error) {
-      last = (error as Error).message
-      if (last === message) return
-    }
-  }
-  expect(last).toBe(message)
-}
-
-/** Asks until it works. */
-async function retry<R>(work: () => R): Promise<Awaited<R>> {
-  for (;;) {
-    try {
-      return await work()
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
 }

@@ -1,0 +1,114 @@
+// The one thing that a store needs of a Redis client: to send a command to the server that has a key. Clients differ in
+// how they are told; these are the ways of node-redis (`redis`, `@redis/client`), ioredis and iovalkey.
+
+export type RedisArgument = string | Buffer
+
+/** Sends one command. Bulk strings of the answer are Buffers. */
+export type Send = (args: readonly RedisArgument[]) => Promise<unknown>
+
+export interface RedisLink {
+  /** To the server that has `key`, a primary. */
+  send(key: string, args: readonly RedisArgument[]): Promise<unknown>
+  /** One for each server that has keys. */
+  nodes(): Promise<readonly Send[]>
+  /** What the client itself puts in front of keys, save of patterns and answers. */
+  readonly keyPrefix: string
+}
+
+/**
+ * Options of node-redis that its own clients are made with here; others are given them with each command, which costs
+ * 2 us. 36 is RESP's `$`: answers of that type shall be Buffers. Its time limit costs six times as much as the command.
+ */
+export const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined }
+
+/** While it is not connected: what it keeps for later is dropped when nobody waits for it any more. */
+const WAITING = { ...COMMAND_OPTIONS, timeout: 2000 }
+
+interface SingleClient {
+  readonly isReady?: boolean
+  sendCommand(args: readonly RedisArgument[], options?: object): Promise<unknown>
+}
+
+interface SentinelClient {
+  getMasterNode(): unknown
+  sendCommand(isReadonly: boolean, args: readonly RedisArgument[], options?: object): Promise<unknown>
+}
+
+interface ClusterClient {
+  readonly masters: readonly unknown[]
+  nodeClient(node: unknown): Promise<SingleClient>
+  sendCommand(
+    key: string,
+    isReadonly: boolean,
+    args: readonly RedisArgument[],
+    options?: object,
+  ): Promise<unknown>
+}
+
+type Method = (...args: readonly RedisArgument[]) => Promise<unknown>
+
+/** It has a method for each command, here those that answer Buffers: `getBuffer`. */
+interface MethodClient {
+  readonly [command: `${string}Buffer`]: Method
+  /** Only a cluster has it. */
+  nodes?(role: 'master'): readonly MethodClient[]
+  readonly options?: { readonly keyPrefix?: string }
+}
+
+/**
+ * Throws TypeError for what is no client that we know. Commands after the client was closed reject. `own`: whether it is
+ * one of node-redis that was made with COMMAND_OPTIONS.
+ */
+export function linkTo(client: unknown, { own = false } = {}): RedisLink {
+  const options = own ? undefined : COMMAND_OPTIONS
+  if (hasMethod<MethodClient>(client, 'evalshaBuffer')) return linkToMethods(client)
+  if (isModern(client)) {
+    if (hasMethod<ClusterClient>(client, 'nodeClient')) return linkToCluster(client, options)
+    if (hasMethod<SentinelClient>(client, 'getMasterNode')) {
+      return linkToOne((args) => client.sendCommand(false, args, options))
+    }
+    if (hasMethod<SingleClient>(client, 'sendCommand')) return linkToOne(sender(client, options))
+  }
+  throw new TypeError('client: expected a client of redis or @redis/client (5 or later), ioredis or iovalkey')
+}
+
+/** Tells node-redis 5 and later from the older ones. */
+function isModern(client: unknown): boolean {
+  return hasMethod<{ withCommandOptions(): unknown }>(client, 'withCommandOptions')
+}
+
+function linkToOne(send: Send): RedisLink {
+  return { send: (_key, args) => send(args), nodes: async () => [send], keyPrefix: '' }
+}
+
+function linkToCluster(client: ClusterClient, options: object | undefined): RedisLink {
+  return {
+    send: (key, args) => client.sendCommand(key, false, args, options),
+    nodes: () =>
+      Promise.all(client.masters.map(async (node) => sender(await client.nodeClient(node), options))),
+    keyPrefix: '',
+  }
+}
+
+function linkToMethods(client: MethodClient): RedisLink {
+  const caller =
+    (node: MethodClient): Send =>
+    // Its one method for all commands, `callBuffer`, gets them wrong when they are pipelined by themselves.
+    ([command, ...args]) =>
+      node[`${String(command).toLowerCase()}Buffer`]!(...args)
+  const send = caller(client)
+  return {
+    send: (_key, args) => send(args),
+    nodes: async () => (client.nodes?.('master') ?? [client]).map(caller),
+    keyPrefix: client.options?.keyPrefix ?? '',
+  }
+}
+
+function sender(client: SingleClient, options: object | undefined): Send {
+  if (options === undefined) return (args) => client.sendCommand(args)
+  return (args) => client.sendCommand(args, client.isReady === false ? WAITING : options)
+}
+
+function hasMethod<T>(value: unknown, name: keyof T): value is T {
+  return typeof (value as T | null | undefined)?.[name] === 'function'
+}

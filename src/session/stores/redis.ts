@@ -1,0 +1,200 @@
+// Rows in Redis or Valkey, shared by every host that reaches it: one server, a cluster, or one behind sentinels. Redis
+// removes what has expired by its own clock; it is told spans, so its time need not be ours.
+
+import * as type from '../../config/converters.js'
+import { OptionError } from '../../config/errors.js'
+import { type OptionTable, option } from '../../config/options.js'
+import { type Clock, systemClock } from '../clock.js'
+import type { SaveResult, SessionStore, StoredSession } from '../store.js'
+import { accessBy, accessTo, type RedisAccess } from './redis-access.js'
+import type { RedisLink } from './redis-link.js'
+import { digestOf, runScript, saveScript, setAsideScript } from './redis-scripts.js'
+import { parseRedisUrl, type RedisTarget } from './redis-url.js'
+import { type KeyNames, rowKeys } from './row-keys.js'
+
+export { importRedis } from './redis-open.js'
+
+export const options = {
+  url: option({
+    type: type.text,
+    default: undefined,
+    required: true,
+    secret: true,
+    doc: 'Where Redis is: redis://user:password@host:port/0, rediss:// with TLS, several with commas for a cluster.',
+  }),
+  redis_prefix: option({
+    type: type.text,
+    default: undefined,
+    doc: "What keys begin with. Without it: sessd: before the id, or, in Beaker's formats, beaker_cache:.",
+  }),
+  redis_ca: option({
+    type: type.text,
+    default: undefined,
+    doc: "File of the certificates (PEM) that the server's must come from. Without it: those that Node knows.",
+  }),
+} as const satisfies OptionTable
+
+/** Beaker's names: `beaker_cache:`, the id and `:session`. */
+export const beakerKeys: KeyNames = { prefix: 'beaker_cache:', suffix: ':session' }
+
+export interface RedisStoreOptions {
+  /**
+   * `redis://user:password@host:port/0`; `rediss://` with TLS; several, divided by commas, for a cluster;
+   * `redis+sentinel://host:port,host:port/name/0`; `unix:///path`. Needs @redis/client.
+   */
+  readonly url?: string | undefined
+  /** In place of `url`: a client of redis, @redis/client, ioredis or iovalkey. The app connects and closes it. */
+  readonly client?: unknown
+  /** Whether a single url means a cluster. Default: no. */
+  readonly cluster?: boolean | undefined
+  /** With TLS: a file of certificates (PEM) that the server's must come from. */
+  readonly ca?: string | undefined
+  /** Default: `sessd:` before the id. */
+  readonly keys?: KeyNames | undefined
+  /** How long an operation may take, in milliseconds. Default: 2000. */
+  readonly timeout?: number | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** A row that was set aside is kept for a week. */
+const ASIDE = 7 * 86_400_000
+
+/**
+ * Makes a store. Nothing is connected before it is used; what can't be reached rejects, and is tried again later.
+ * Throws OptionError for an url that is none.
+ */
+export function redisStore(given: RedisStoreOptions): SessionStore {
+  const { clock = systemClock, keys = { prefix: 'sessd:' } } = given
+  const { keyOf, idOf } = rowKeys(keys)
+  const access = accessFor(given)
+
+  function rowFrom(payload: unknown, left: unknown): StoredSession | null {
+    // -1: never; -2: it was there a moment ago.
+    if (!(payload instanceof Buffer) || typeof left !== 'number' || left === -2) return null
+    return { payload, revision: payload, expiresAt: left < 0 ? null : clock() + left }
+  }
+
+  async function loadKey(link: RedisLink, key: string): Promise<StoredSession | null> {
+    const [payload, left] = await Promise.all([link.send(key, ['GET', key]), link.send(key, ['PTTL', key])])
+    return rowFrom(payload, left)
+  }
+
+  async function insert(link: RedisLink, key: string, payload: Buffer, span: string): Promise<SaveResult> {
+    const life = span === '' ? [] : ['PX', span]
+    const answer = await link.send(key, ['SET', key, payload, 'NX', ...life])
+    if (answer !== null) return { saved: true, revision: payload }
+    return { saved: false, current: await loadKey(link, key) }
+  }
+
+  async function saveIf(
+    link: RedisLink,
+    key: string,
+    payload: Buffer,
+    span: string,
+    digest: string,
+  ): Promise<SaveResult> {
+    const answer = await runScript(link, saveScript, key, digest, span, payload)
+    if (answer === 1) return { saved: true, revision: payload }
+    return { saved: false, current: Array.isArray(answer) ? rowFrom(answer[0], answer[1]) : null }
+  }
+
+  /** Milliseconds from now, as text; '' for ever. */
+  function spanUntil(expiresAt: number | null): string {
+    return expiresAt === null ? '' : String(Math.ceil(expiresAt - clock()))
+  }
+
+  async function* listIds(): AsyncGenerator<string> {
+    const nodes = await access.run((link) => link.nodes().then((all) => ({ all, prefix: link.keyPrefix })))
+    const pattern = `${escapeGlob(nodes.prefix + keys.prefix)}*${escapeGlob(keys.suffix ?? '')}`
+    for (const send of nodes.all) {
+      let cursor = '0'
+      do {
+        const page = await access.run(() => send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000']))
+        const [next, found] = page as [unknown, readonly unknown[]]
+        cursor = String(next)
+        for (const key of found) {
+          const id = idOf(String(key).slice(nodes.prefix.length))
+          if (id !== undefined) yield id
+        }
+      } while (cursor !== '0')
+    }
+  }
+
+  return {
+    scope: 'network',
+
+    async load(id) {
+      const key = keyOf(id)
+      return access.run((link) => loadKey(link, key))
+    },
+
+    async save(id, payload, { expiresAt, expected }) {
+      const key = keyOf(id)
+      const bytes = Buffer.isBuffer(payload)
+        ? payload
+        : Buffer.from(payload.buffer, payload.byteOffset, payload.length)
+      const span = spanUntil(expiresAt)
+      if (expected === null) {
+        const born = span === '' || Number(span) > 0
+        return access.run((link) =>
+          born ? insert(link, key, bytes, span) : saveIf(link, key, bytes, span, ''),
+        )
+      }
+      const digest = expected instanceof Uint8Array ? digestOf(expected) : 'none'
+      return access.run((link) => saveIf(link, key, bytes, span, digest))
+    },
+
+    async delete(id) {
+      const key = keyOf(id)
+      return (await access.run((link) => link.send(key, ['DEL', key]))) === 1
+    },
+
+    async touch(id, expiresAt) {
+      const key = keyOf(id)
+      if (expiresAt !== null) {
+        const span = spanUntil(expiresAt)
+        return (await access.run((link) => link.send(key, ['PEXPIRE', key, span]))) === 1
+      }
+      // PERSIST answers 0 also for a row that never had an expiry.
+      const [, exists] = await access.run((link) =>
+        Promise.all([link.send(key, ['PERSIST', key]), link.send(key, ['EXISTS', key])]),
+      )
+      return exists === 1
+    },
+
+    ids: () => listIds(),
+
+    async setAside(id) {
+      const key = keyOf(id)
+      await access.run((link) => runScript(link, setAsideScript, key, String(ASIDE)))
+    },
+
+    async ping() {
+      await access.run(async (link) => {
+        const nodes = await link.nodes()
+        await Promise.all(nodes.map((send) => send(['PING'])))
+      })
+    },
+
+    close: () => access.close(),
+  }
+}
+
+function accessFor({ url, client, cluster = false, ca, timeout = 2000 }: RedisStoreOptions): RedisAccess {
+  if (client !== undefined) return accessBy(client, { timeout, name: 'redis' })
+  if (url === undefined) throw new OptionError('url', 'missing: where Redis is')
+  const target = parseRedisUrl(url, { cluster })
+  return accessTo({ target, ca, timeout }, { timeout, name: nameOf(target) })
+}
+
+/** What errors call it; no part of it is secret. */
+function nameOf({ kind, nodes, path, name }: RedisTarget): string {
+  if (path !== undefined) return `redis at ${path}`
+  const list = nodes.map(({ host, port }) => `${host}:${port}`).join(', ')
+  if (kind === 'single') return `redis at ${list}`
+  return kind === 'cluster' ? `redis cluster of ${list}` : `redis ${name} of sentinels ${list}`
+}
+
+function escapeGlob(text: string): string {
+  return text.replace(/[\\*?[\]^]/g, '\\$&')
+}
