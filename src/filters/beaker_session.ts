@@ -1,31 +1,29 @@
 // Puts one session in front of everything below it. Belongs outside of all that reads or writes the session, and inside
 // of what changes the client's address or scheme (prefix).
 
-import { join } from 'node:path'
 import { OptionError } from '../config/errors.js'
-import { checkOptions, readOptions } from '../config/options.js'
+import { checkOptions } from '../config/options.js'
 import type { Conf, Filter } from '../protocol.js'
 import { Session } from '../session/session.js'
+import { asWritten, readSessionConf } from './session-conf.js'
 import { sessionCookies } from './session-cookies.js'
 import { type CodeOptions, importOwn, makeEngine } from './session-engine.js'
 import { sessionFilter } from './session-filter.js'
 import { makeSessionLog } from './session-log.js'
 import { options, type SessionOptions } from './session-options.js'
+import { sessionSockets } from './session-sockets.js'
 
 export { options }
 
-const PREFIXES = ['beaker.session.', 'session.']
-
 /** egg:Beaker#beaker_session. Settings with a prefix may also stand in [DEFAULT]. */
 export async function factory(globalConf: Conf, localConf: Conf): Promise<Filter> {
-  const read = readOptions(options, localConf, {
-    prefixes: PREFIXES,
-    inherited: globalConf,
-    ignore: (key) => key.startsWith('beaker.cache.') || key.startsWith('cache.') || key === 'cache_dir',
-  })
-  const cacheDir = localConf.cache_dir ?? globalConf.cache_dir
-  const given = { ...read, data_dir: read.data_dir ?? (cacheDir && join(cacheDir, 'sessions')) }
-  return makeFilter(given, await importOwn(given, globalConf.here ?? process.cwd()))
+  try {
+    const { given, store } = await readSessionConf(globalConf, localConf)
+    const own = await importOwn(given, globalConf.here ?? process.cwd())
+    return makeFilter(given, { store, ...own })
+  } catch (error) {
+    throw error instanceof OptionError ? asWritten(error, localConf) : error
+  }
 }
 
 /** The same filter for use in code: `beakerSession({ secret, timeout: 1800 })(app)`. Throws OptionError. */
@@ -34,12 +32,16 @@ export function beakerSession(given: Partial<SessionOptions> & CodeOptions): Fil
   return makeFilter(checkOptions(options, settings), { store, codec, sessionClass, clock })
 }
 
-function makeFilter(given: SessionOptions, code: CodeOptions): Filter {
+function makeFilter(asked: SessionOptions, code: CodeOptions): Filter {
+  // As express-session has it: what is put on req.session is kept without a save.
+  const given = asked.req_property !== undefined && asked.preload ? { ...asked, auto: true } : asked
   for (const secret of [given.secret, given.validate_key]) checkSecret(secret)
   const cookies = sessionCookies(given)
   const engine = makeEngine(given, code)
+  const sockets = sessionSockets(engine)
   const filter = sessionFilter({
     engine,
+    sockets,
     cookies,
     sessionClass: code.sessionClass ?? Session,
     cookieName: given.key,
@@ -57,7 +59,8 @@ function makeFilter(given: SessionOptions, code: CodeOptions): Filter {
     saveOnException: given.save_on_exception,
     log: makeSessionLog(),
   })
-  const sessions = engine.admin?.(given.key)
+  const admin = engine.admin?.(given.key)
+  const sessions = admin && sockets.watched(admin)
   return Object.assign(filter, { close: () => engine.close() }, sessions && { sessions })
 }
 

@@ -15,7 +15,7 @@ import { sessdCodec } from '../session/codecs/sessd.js'
 import { CookieSessions } from '../session/cookie-sessions.js'
 import { guardedStore } from '../session/guarded-store.js'
 import { Session } from '../session/session.js'
-import type { SessionSettings } from '../session/settings.js'
+import { blankDocument, type SessionSettings } from '../session/settings.js'
 import { makeSigner } from '../session/signer.js'
 import type { Engine } from '../session/state.js'
 import type { SessionStore } from '../session/store.js'
@@ -83,6 +83,12 @@ function storedEngine(
   clock: Clock,
   settings: SessionSettings,
 ): Engine {
+  if (given.hash_ids && given.format !== 'sessd') {
+    throw new OptionError(
+      name('hash_ids'),
+      `format = ${given.format} keeps rows under the ids that Python looks for: hash_ids needs format = sessd`,
+    )
+  }
   const keys = signingKeys(given)
   const bare = code.store ?? makeStore(given, clock, settings)
   // What is in this process can be neither slow nor away.
@@ -91,7 +97,7 @@ function storedEngine(
     store,
     users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,
     lockLimit: given.lock_timeout * 1000,
-    hashIds: given.hash_ids && given.format === 'sessd',
+    hashIds: given.hash_ids,
     codec: code.codec ?? (makeCodec(given, containerOf(given)) as Codec<unknown>),
     signer: given.format === 'sessd' ? makeSigner(given.key, keys) : beakerIdSigner(keys),
     clock,
@@ -115,7 +121,7 @@ function makeTakeover(
     )
   }
   const keys = signingKeys(given)
-  if (given.accept === 'express-session') return expressSession(store, keys) as Takeover<unknown>
+  if (given.accept === 'express-session') return expressSession(store, keys, clock) as Takeover<unknown>
   const theirs: SessionOptions = { ...given, format: 'beaker' }
   const codec = makeCodec(theirs, containerOf(theirs)) as Codec<unknown>
   const signer = beakerIdSigner(keys)
@@ -123,6 +129,7 @@ function makeTakeover(
     store: storeType(given) === 'file' ? makeStore(theirs, clock, settings) : store,
     verify: (value) => signer.verify(value)?.id ?? null,
     decode: (payload) => translate(codec, codec.decode(payload)),
+    vacant: codec.encode(blankDocument(settings)),
   }
 }
 
@@ -132,6 +139,12 @@ function cookieEngine(
   clock: Clock,
   settings: SessionSettings,
 ): Engine {
+  if (given.accept !== undefined) {
+    throw new OptionError(
+      name('accept'),
+      'type = cookie keeps no rows: accept needs sessions that are kept in a store',
+    )
+  }
   return new CookieSessions<unknown>({
     codec: code.codec ?? (makeCodec(given, 'cookie') as Codec<unknown>),
     seal: makeSeal(given),
@@ -167,7 +180,14 @@ function makeSettings(given: SessionOptions): SessionSettings {
 }
 
 function makeStore(given: SessionOptions, clock: Clock, settings: SessionSettings): SessionStore {
-  if (storeType(given) === 'memory') return memoryStore({ clock, maxSessions: given.max_sessions })
+  const type = storeType(given)
+  if (type === 'memory') return memoryStore({ clock, maxSessions: given.max_sessions })
+  if (type !== 'file') {
+    throw new OptionError(
+      name('type'),
+      `in code, give the store itself in place of type = ${type}: { store }`,
+    )
+  }
   return fileStore({
     directory: fileDirectory(given),
     lockDirectory: given.lock_dir,
@@ -179,7 +199,7 @@ function makeStore(given: SessionOptions, clock: Clock, settings: SessionSetting
 }
 
 /** Beaker's rule: a directory means files. */
-function storeType(given: SessionOptions): 'memory' | 'file' | 'cookie' {
+function storeType(given: SessionOptions): string {
   return given.type ?? (given.data_dir === undefined && given.file_dir === undefined ? 'memory' : 'file')
 }
 
@@ -190,8 +210,21 @@ function fileDirectory(given: SessionOptions): string {
 }
 
 function containerOf(given: SessionOptions): BeakerContainer {
-  const type = storeType(given)
-  return type === 'cookie' ? 'memory' : type
+  return CONTAINERS[storeType(given)] ?? 'memory'
+}
+
+/** How Beaker wraps a row in each type of store. */
+const CONTAINERS: Readonly<Record<string, BeakerContainer>> = {
+  file: 'file',
+  'ext:database': 'database',
+  database: 'database',
+  'ext:sqla': 'sqla',
+  sqla: 'sqla',
+  'ext:redis': 'redis',
+  'ext:rediscluster': 'rediscluster',
+  'ext:memcached': 'memcached',
+  memcached: 'memcached',
+  'ext:mongodb': 'mongodb',
 }
 
 function makeRevocations(given: SessionOptions, clock: Clock): SessionStore | null {

@@ -70,6 +70,7 @@ export class RequestSession implements SessionHandle, ResponseHook {
   readonly #req: IncomingMessage
   #state: SessionState | null = null
   #loading: Promise<Session> | null = null
+  #headIsOut = false
   #over = false
   /** Where the id of this request came from. */
   #source: IdSource | null = null
@@ -77,10 +78,6 @@ export class RequestSession implements SessionHandle, ResponseHook {
   constructor(config: SessionFilterConfig, req: IncomingMessage) {
     this.#config = config
     this.#req = req
-  }
-
-  get cookieName(): string {
-    return this.#config.cookieName
   }
 
   get id(): string | null {
@@ -117,7 +114,7 @@ export class RequestSession implements SessionHandle, ResponseHook {
     const state = this.#state
     if (state === null || (this.failed && !this.#config.saveOnException)) return
     if (!state.saveRequested && !this.#config.auto) this.#config.log('never-saved', this.#req, state)
-    const stored = this.#commit(state)
+    const stored = this.#commitAll(state)
     return state.release === null ? stored : after(stored, () => state.unlock())
   }
 
@@ -129,18 +126,18 @@ export class RequestSession implements SessionHandle, ResponseHook {
 
   wantsBody(): boolean {
     const state = this.#state
-    return state !== null && (state.saveRequested || state.ended.length > 0)
+    return state !== null && (state.saveRequested || state.ended.length > 0 || state.isCommitting)
   }
 
-  /** The head is out, and with it the last chance for a cookie: known sessions are stored, new ones can't be. */
+  /** The last chance for a cookie is over. */
+  headLeft(): void {
+    this.#headIsOut = true
+    if (this.#state !== null) this.#state.onTooLate = () => this.#config.log('late', this.#req)
+  }
+
   beforeBody(): MaybePromise<void> {
     const state = this.#state
     if (state === null || this.failed) return
-    if (state.movedFrom !== null || state.row === null) {
-      if (state.saveRequested) this.#config.log('late', this.#req)
-      state.stay()
-      if (state.ended.length === 0 && state.row === null) return
-    }
     return after(this.#commit(state), () => {
       if (state.cookie === 'set') this.#config.log('late', this.#req)
       state.cookie = 'keep'
@@ -149,6 +146,7 @@ export class RequestSession implements SessionHandle, ResponseHook {
 
   ended(): void {
     this.#over = true
+    if (!this.#headIsOut) this.headLeft()
     void this.#state?.unlock()
     if (this.#state !== null) this.#state.onLateSave = () => this.#saveLate()
   }
@@ -184,13 +182,21 @@ export class RequestSession implements SessionHandle, ResponseHook {
       await this.#config.engine.reload(state)
     }
     this.#state = state
+    if (this.#headIsOut) this.headLeft()
     if (this.#over) this.ended()
     return new this.#config.sessionClass(state)
   }
 
+  /** What the app asks for while it is stored comes before the head, too. */
+  #commitAll(state: SessionState): MaybePromise<void> {
+    return after(this.#commit(state), () =>
+      state.hasWork && !state.gone ? this.#commitAll(state) : undefined,
+    )
+  }
+
   #commit(state: SessionState): MaybePromise<void> {
     try {
-      const stored = this.#config.engine.commit(state)
+      const stored = state.commit()
       return isPromise(stored) ? stored.catch((error: unknown) => this.#refuse(error)) : stored
     } catch (error) {
       this.#refuse(error)
@@ -205,7 +211,8 @@ export class RequestSession implements SessionHandle, ResponseHook {
 
   #announce(res: ServerResponse, state: SessionState): void {
     const { sources, rolling } = this.#config
-    const action = state.cookie === 'keep' && rolling && state.row !== null ? 'set' : state.cookie
+    const isRolling = rolling && state.row !== null && state.unwritable === null
+    const action = state.cookie === 'keep' && isRolling ? 'set' : state.cookie
     state.cookie = 'keep'
     if (action === 'keep' || state.gone || (action === 'set' && state.row === null)) return
     const source = this.#source ?? sources[0]!

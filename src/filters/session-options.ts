@@ -4,6 +4,7 @@ import * as type from '../config/converters.js'
 import { type Option, type OptionTable, option, type Values } from '../config/options.js'
 import { options as fileOptions } from '../session/stores/file.js'
 import { options as memoryOptions } from '../session/stores/memory.js'
+import { isTypeName, TYPE_NAMES } from './session-stores.js'
 
 const cookieExpires: type.Converter<boolean | number> = {
   expected: 'true (until the browser is closed), false (never), or a time as in 300, 30m, 12h or 7d',
@@ -92,6 +93,15 @@ const domain: type.Converter<string> = {
   accepts: (value): value is string => typeof value === 'string' && domain.parse(value) !== undefined,
 }
 
+const storeName: type.Converter<string> = {
+  expected: `${TYPE_NAMES.join(', ')} or express:PACKAGE`,
+  parse(text) {
+    const name = text.trim()
+    return isTypeName(name) ? name : undefined
+  },
+  accepts: (value): value is string => typeof value === 'string' && storeName.parse(value) !== undefined,
+}
+
 /** Settings of Beaker that mean nothing here: taken, so that an INI loads unchanged, and ignored. */
 function ignored(ignored: string): Option<string, undefined> {
   return option({ type: text, default: undefined, doc: `Ignored: ${ignored}.`, ignored })
@@ -105,7 +115,7 @@ const text: type.Converter<string> = {
 
 export const options = {
   type: option({
-    type: type.oneOf('memory', 'file', 'cookie'),
+    type: storeName,
     default: undefined,
     doc: 'Where sessions are kept. Without it: file if there is a data_dir (or a cache_dir), else memory.',
   }),
@@ -336,4 +346,5 @@ export const options = {
   webtest_varname: ignored('for tests of Python apps'),
 } as const satisfies OptionTable
 
+/** The settings of the filter, and of the stores that it can make by itself. */
 export type SessionOptions = Values<typeof options>

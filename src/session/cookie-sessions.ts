@@ -3,11 +3,12 @@
 // before their cookies died (so that a copied cookie does not undo a log-out).
 
 import type { MaybePromise } from '../protocol.js'
+import { applyChange, type Change } from './change.js'
 import type { Clock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession } from './codec.js'
 import { CookieTooLong } from './codecs/beaker-cookie.js'
 import type { CookieSeal } from './codecs/sealed-cookie.js'
-import { applyChange, type Change, SessionData } from './data.js'
+import { SessionData } from './data.js'
 import { publish } from './events.js'
 import { isId } from './id.js'
 import { isExpired } from './lifetime.js'
@@ -38,8 +39,13 @@ interface Opened<E> {
 
 /** How many sessions and cookies one process remembers. */
 const CAPACITY = 4096
-/** An ended id is remembered for as long as browsers keep cookies at most (RFC 6265bis), if no timeout says less. */
+/**
+ * Browsers keep no cookie for longer (RFC 6265bis). An older one is a copy, and no good: so an ended id must be
+ * remembered for no longer than this, and for less if a timeout says so.
+ */
 const LONGEST_COOKIE = 400 * 86_400_000
+/** How far the clocks of processes that share revocations, and the times in cookies, may run ahead. */
+const CLOCK_SKEW = 60_000
 
 const ENDED = Symbol('ended')
 
@@ -102,8 +108,12 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 
   async reload(state: SessionState<E>): Promise<void> {
-    const document = state.row === null ? undefined : this.#newest.get(state.row.id)
-    if (state.row !== null && (await this.#isEnded(state.row.id))) {
+    const { life } = state
+    const row = state.row ?? state.movedFrom
+    const ended = row !== null && (await this.#isEnded(row.id))
+    if (life !== state.life) return
+    const document = row === null ? undefined : this.#newest.get(row.id)
+    if (ended) {
       state.gone = true
       state.data.replace(blankDocument(this.#settings))
     } else {
@@ -147,7 +157,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const document = overtaken ? known : ticket.document
     const now = this.#clock()
     const accessed = Math.min(document.accessed ?? document.created ?? now, now)
-    if (isExpired(this.#settings, document.created, accessed, now)) {
+    if (isExpired(this.#settings, document.created, accessed, now) || now - accessed > LONGEST_COOKIE) {
       publish({ type: 'expired' })
       return this.create()
     }
@@ -165,19 +175,20 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     if (state.unwritable !== null) {
       if (change !== undefined) throw state.unwritable
     } else if (state.row === null) {
-      if (requested || change !== undefined) this.#write(state, change)
+      if (requested || change !== undefined) this.#write(state, state.id, change)
     } else if (change !== undefined || this.#isTouchDue(state)) {
-      return after(this.#isEnded(state.row.id), (ended) => {
-        if (ended) state.leave()
-        else this.#write(state, change)
+      const { life } = state
+      const { id } = state.row
+      return after(this.#isEnded(id), (ended) => {
+        if (ended) state.leave(life)
+        else if (life === state.life) this.#write(state, id, change)
       })
     }
   }
 
   /** Puts our change on the newest version that this process knows, and that into the cookie. */
-  #write(state: SessionState<E>, change: Change<E> | undefined): void {
-    const { id } = state
-    const newest = this.#newest.get(id)
+  #write(state: SessionState<E>, id: string, change: Change<E> | undefined, from = id): void {
+    const newest = this.#newest.get(from)
     const known = newest === undefined || newest === ENDED ? undefined : newest
     const base = known !== undefined && isNewer(known, state.data.base) ? known : state.data.base
     const merged =
@@ -191,9 +202,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     this.#sealed.set(state, value)
     this.#opened.set(value, { id, document, stale: false, unwritable: null })
     this.#newest.set(id, document)
-    state.data.rebase(document, change)
-    state.row = rowOf(id)
-    state.cookie = 'set'
+    if (state.stored(document, change, rowOf(id), state.life)) state.cookie = 'set'
   }
 
   #isTouchDue(state: SessionState<E>): boolean {
@@ -203,22 +212,34 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 
   async #commitEnds(state: SessionState<E>): Promise<void> {
-    const { movedFrom } = state
-    for (const row of state.ended) await this.#end(row.id)
-    state.ended = []
-    if (movedFrom !== null) {
-      if (state.unwritable !== null) throw state.unwritable
-      state.movedFrom = null
-      if (await this.#isEnded(movedFrom.id)) return state.leave()
-      await this.#end(movedFrom.id)
+    for (let [row] = state.ended; row !== undefined; [row] = state.ended) {
+      await this.#end(row.id)
+      state.ended.shift()
     }
-    await this.#commitData(state)
+    return state.movedFrom === null ? this.#commitData(state) : this.#move(state, state.movedFrom.id)
+  }
+
+  /** The new cookie is made before the old id is ended: what can't be stored must not log anybody out. */
+  async #move(state: SessionState<E>, from: string): Promise<void> {
+    const { life } = state
+    if (state.unwritable !== null) throw state.unwritable
+    if (await this.#isEnded(from)) {
+      if (life === state.life) state.movedFrom = null
+      return state.leave(life)
+    }
+    if (life !== state.life) return
+    const change = state.data.change()
+    state.saveRequested = false
+    this.#write(state, state.id, change, from)
+    await this.#end(from)
+    if (state.movedFrom?.id === from) state.movedFrom = null
   }
 
   async #end(id: string): Promise<void> {
     this.#newest.set(id, ENDED)
     const { timeout, absoluteTimeout } = this.#settings
-    const expiresAt = this.#clock() + Math.min(timeout ?? LONGEST_COOKIE, absoluteTimeout ?? LONGEST_COOKIE)
+    const longest = Math.min(timeout ?? LONGEST_COOKIE, absoluteTimeout ?? LONGEST_COOKIE)
+    const expiresAt = this.#clock() + longest + CLOCK_SKEW
     await this.#revocations?.save(revocationId(id), new Uint8Array(), { expiresAt, expected: null })
   }
 

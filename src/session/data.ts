@@ -1,28 +1,15 @@
 // The dictionary of one session: what was stored, and what this request did to it. Values stay encoded until asked for;
 // whether one was changed is found by comparing encodings, so `session.get('cart').push(x)` counts.
 
+import type { Change, Updater } from './change.js'
 import type { Codec, Document } from './codec.js'
 
-/** Makes a new value of an old one; undefined stands for "absent", in both directions. */
-export type Updater = (value: unknown) => unknown
-
-/** What a request did, encoded, fit to be applied to the row as loaded or to a newer one. */
-export interface Change<E> {
-  /** Everything that was there is gone, also what others added meanwhile. */
-  readonly cleared: boolean
-  readonly set: ReadonlyMap<string, E>
-  readonly removed: ReadonlySet<string>
-  /** Functions to run again when the value that they saw is no longer the newest. */
-  readonly updates: ReadonlyMap<string, readonly Updater[]>
-  readonly domain: string | null | undefined
-  readonly path: string | null | undefined
-  readonly user: string | undefined
-}
-
 /** `primitive`: read, and can't have changed. `object`: read, and may have. `set`: given by the app. */
-interface Cell {
+interface Cell<E> {
   value: unknown
   state: 'primitive' | 'object' | 'set'
+  /** What the last updater made, if it can change in place. */
+  updated?: E | undefined
 }
 
 const NOTHING: ReadonlySet<string> = new Set()
@@ -31,10 +18,12 @@ const NO_UPDATES: ReadonlyMap<string, readonly Updater[]> = new Map()
 export class SessionData<E> {
   readonly #codec: Codec<E>
   #base: Document<E>
-  #cells = new Map<string, Cell>()
+  #cells = new Map<string, Cell<E>>()
   #removed: Set<string> | undefined
   #updates: Map<string, Updater[]> | undefined
   #cleared = false
+  /** clear() was called after the last change() was made. */
+  #clearedAgain = false
   #domain: string | null | undefined
   #path: string | null | undefined
   #user: string | undefined
@@ -103,7 +92,8 @@ export class SessionData<E> {
     const had = this.has(key)
     this.#cells.delete(key)
     this.#updates?.delete(key)
-    if (!this.#cleared && this.#base.values.has(key)) {
+    // Also what is not in the row: a commit under way may be bringing it there.
+    if (!this.#cleared && had) {
       this.#removed ??= new Set()
       this.#removed.add(key)
     }
@@ -115,17 +105,21 @@ export class SessionData<E> {
     this.#removed = undefined
     this.#updates = undefined
     this.#cleared = true
+    this.#clearedAgain = true
   }
 
   /** Applies `updater` now, and again at commit if somebody else changed the value meanwhile. Answers the new value. */
   update(key: string, updater: Updater): unknown {
     const pending = this.#updates?.get(key)
-    const own = pending === undefined && (this.#cleared || this.#isChanged(key))
+    const own = pending === undefined && (this.#cleared || this.#isTouched(key))
     const value = updater(this.get(key))
     this.set(key, value)
     if (!own) {
       this.#updates ??= new Map()
       this.#updates.set(key, pending === undefined ? [updater] : [...pending, updater])
+      if (typeof value === 'object' && value !== null) {
+        this.#cells.get(key)!.updated = this.#tryToFreeze(key, value)
+      }
     }
     return value
   }
@@ -161,7 +155,7 @@ export class SessionData<E> {
   /** Whether a value was set, removed or cleared; with `deep`, whether one was changed in place as well. */
   isChanged(deep: boolean): boolean {
     if (this.#cleared || this.#hasOwnFacts) return true
-    if (this.#removed !== undefined && this.#removed.size > 0) return true
+    if (this.#removedFromRow().size > 0) return true
     for (const [key, cell] of this.#cells) {
       if (cell.state === 'set' || (deep && cell.state === 'object')) {
         if (this.#isChanged(key)) return true
@@ -179,48 +173,97 @@ export class SessionData<E> {
       const stored = this.#stored(key)
       if (stored === undefined || !this.#codec.same(encoded, stored)) set.set(key, encoded)
     }
-    const removed = this.#removed ?? NOTHING
+    const removed = this.#removedFromRow()
     const untouched = !this.#cleared && !this.#hasOwnFacts
     if (untouched && set.size === 0 && removed.size === 0) return undefined
+    this.#clearedAgain = false
     return {
       cleared: this.#cleared,
       set,
-      removed: removed.size === 0 ? NOTHING : new Set(removed),
-      updates: this.#updates === undefined ? NO_UPDATES : new Map(this.#updates),
+      removed,
+      updates: this.#currentUpdates(),
       domain: this.#domain,
       path: this.#path,
       user: this.#user,
     }
   }
 
-  /** `change` was stored and `document` is the row now. What was done meanwhile stays to be committed. */
+  /**
+   * `change` was stored and `document` is the row now. What was done meanwhile stays to be committed. Throws what an
+   * updater throws that must run again.
+   */
   rebase(document: Document<E>, change: Change<E> | undefined): void {
-    const before = this.#base.values
-    this.#base = document
     for (const [key, cell] of this.#cells) {
       const encoded = document.values.get(key)
-      if (cell.state === 'set') {
-        if (encoded !== undefined && change?.set.has(key)) cell.state = 'object'
-      } else if (encoded !== before.get(key) && !change?.set.has(key)) {
-        this.#cells.delete(key)
+      if (change?.set.has(key)) {
+        if (cell.state === 'set' && encoded !== undefined) cell.state = 'object'
+      } else if (!this.#isSame(encoded, this.#base.values.get(key))) {
+        // Somebody else changed it. So did we, after `change` was made, or not at all.
+        if (this.#isChanged(key)) cell.state = 'set'
+        else this.#cells.delete(key)
       }
     }
+    this.#base = document
     if (change === undefined) return
-    if (change.cleared) this.#cleared = false
+    if (change.cleared && !this.#clearedAgain) this.#cleared = false
     for (const key of change.removed) this.#removed?.delete(key)
-    for (const [key, updaters] of change.updates) this.#afterUpdates(key, updaters)
     if (this.#domain === change.domain) this.#domain = undefined
     if (this.#path === change.path) this.#path = undefined
     if (this.#user === change.user) this.#user = undefined
+    for (const key of change.updates.keys()) this.#afterUpdates(key, change)
   }
 
-  /** `stored` updaters are part of the row now: what is left of them runs on the row's value. */
-  #afterUpdates(key: string, stored: readonly Updater[]): void {
+  /** The updaters of `change` are part of the row now: what is left of them runs on the row's value. */
+  #afterUpdates(key: string, change: Change<E>): void {
+    const stored = change.updates.get(key)!
     const pending = this.#updates?.get(key)
     if (pending === undefined || stored.some((updater, index) => pending[index] !== updater)) return
-    this.#updates?.delete(key)
+    const left = pending.slice(stored.length)
+    const ours = change.set.get(key)
+    const isAsWeSawIt = this.#isSame(ours, this.#base.values.get(key))
+    if (left.length > 0 && isAsWeSawIt) {
+      this.#updates!.set(key, left)
+      return
+    }
+    this.#updates!.delete(key)
+    const cell = this.#cells.get(key)
+    if (left.length === 0) {
+      if (cell === undefined || isAsWeSawIt) return
+      if (this.#isSame(this.#tryToFreeze(key, cell.value), ours)) this.#cells.delete(key)
+      else cell.state = 'set'
+      return
+    }
     this.#cells.delete(key)
-    for (const updater of pending.slice(stored.length)) this.update(key, updater)
+    for (const updater of left) this.update(key, updater)
+  }
+
+  /** The updaters to run again. A value that was changed in place after its updaters ran counts as it is. */
+  #currentUpdates(): ReadonlyMap<string, readonly Updater[]> {
+    if (this.#updates === undefined) return NO_UPDATES
+    for (const key of this.#updates.keys()) {
+      const cell = this.#cells.get(key)
+      if (cell?.updated === undefined) continue
+      if (!this.#isSame(this.#codec.freeze(key, cell.value), cell.updated)) this.#updates.delete(key)
+    }
+    return new Map(this.#updates)
+  }
+
+  #removedFromRow(): ReadonlySet<string> {
+    if (this.#removed === undefined) return NOTHING
+    return new Set([...this.#removed].filter((key) => this.#base.values.has(key)))
+  }
+
+  #isSame(a: E | undefined, b: E | undefined): boolean {
+    return a === b || (a !== undefined && b !== undefined && this.#codec.same(a, b))
+  }
+
+  /** undefined: can't be stored. The next commit will say so. */
+  #tryToFreeze(key: string, value: unknown): E | undefined {
+    try {
+      return this.#codec.freeze(key, value)
+    } catch {
+      return undefined
+    }
   }
 
   /** What this request said about the session itself. */
@@ -233,43 +276,15 @@ export class SessionData<E> {
     return this.#base.values.get(key)
   }
 
-  #isChanged(key: string): boolean {
-    const stored = this.#base.values.get(key)
-    const cell = this.#cells.get(key)
-    if (cell === undefined) return this.#stored(key) !== stored
-    if (cell.state === 'primitive') return false
-    return stored === undefined || !this.#codec.same(this.#codec.freeze(key, cell.value), stored)
+  /** Whether this request changed or removed the value. */
+  #isTouched(key: string): boolean {
+    return this.#cells.has(key) ? this.#isChanged(key) : this.#removed?.has(key) === true
   }
-}
 
-/**
- * The three-way merge, key by key: ours where we changed it, theirs elsewhere. `row` is the newest row; when it is not
- * the one that the change was made on (`rerun`), the updaters run again on its values.
- */
-export function applyChange<E>(
-  codec: Codec<E>,
-  row: Document<E>,
-  change: Change<E>,
-  rerun: boolean,
-): Document<E> {
-  const values = change.cleared ? new Map<string, E>() : new Map(row.values)
-  for (const key of change.removed) values.delete(key)
-  for (const [key, encoded] of change.set) values.set(key, encoded)
-  if (rerun) {
-    for (const [key, updaters] of change.updates) {
-      const newest = row.values.get(key)
-      let value = newest === undefined ? undefined : codec.thaw(newest)
-      for (const updater of updaters) value = updater(value)
-      if (value === undefined) values.delete(key)
-      else values.set(key, codec.freeze(key, value))
-    }
-  }
-  return {
-    created: row.created,
-    accessed: row.accessed,
-    values,
-    domain: change.domain === undefined ? row.domain : change.domain,
-    path: change.path === undefined ? row.path : change.path,
-    user: change.user === undefined ? row.user : change.user,
+  #isChanged(key: string): boolean {
+    const stored = this.#stored(key)
+    const cell = this.#cells.get(key)!
+    if (cell.state === 'primitive') return false
+    return stored === undefined || !this.#isSame(this.#tryToFreeze(key, cell.value), stored)
   }
 }

@@ -4,15 +4,16 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MaybePromise } from '../protocol.js'
+import { applyChange, type Change } from './change.js'
 import type { Clock } from './clock.js'
 import type { Codec, Document } from './codec.js'
-import { applyChange, type Change } from './data.js'
 import { publish } from './events.js'
 import { expiresAt } from './lifetime.js'
 import { after, isPromise } from './maybe-promise.js'
+import { RowMover } from './row-mover.js'
 import {
-  blankDocument,
   isVacant,
+  MAX_ATTEMPTS,
   OversizedSession,
   SessionConflict,
   type SessionSettings,
@@ -27,19 +28,18 @@ export interface RowWriterOptions<E> {
   readonly clock: Clock
 }
 
-/** After so many conflicts in a row something is wrong, and the request fails. */
-const MAX_ATTEMPTS = 50
-
 /** A change that is to be stored, and who waits for it. */
 interface Pending<E> {
   readonly state: SessionState<E>
+  /** Of the state, when the change was made. */
+  readonly life: symbol
   readonly change: Change<E>
   resolve(): void
   reject(error: unknown): void
 }
 
 /** The newest version of a row that we know. */
-interface Known<E> {
+export interface Known<E> {
   readonly document: Document<E>
   readonly revision: Revision
 }
@@ -52,12 +52,15 @@ export class RowWriter<E> {
   /** What waits, per id with a save under way. */
   readonly #queues = new Map<string, Pending<E>[]>()
   readonly #running = new Set<Promise<unknown>>()
+  readonly #mover: RowMover<E>
 
-  constructor({ store, codec, settings, clock }: RowWriterOptions<E>) {
+  constructor(options: RowWriterOptions<E>) {
+    const { store, codec, settings, clock } = options
     this.#store = store
     this.#codec = codec
     this.#settings = settings
     this.#clock = clock
+    this.#mover = new RowMover(options, this)
   }
 
   /** Stores what the session asks for. Rejects (or throws) when that can't be done. */
@@ -100,30 +103,32 @@ export class RowWriter<E> {
     const now = this.#clock()
     const base = { ...state.data.base, created: state.data.base.created ?? now, accessed: now }
     const document = change === undefined ? base : applyChange(this.#codec, base, change, false)
-    return after(this.#save(state.id, document, null), (result) => {
-      if (!result.saved) {
+    const { id, life } = state
+    return after(this.save(id, document, null), (result) => {
+      if (result.saved) {
+        if (state.stored(document, change, { id, revision: result.revision }, life)) state.cookie = 'set'
+      } else if (life === state.life) {
         state.renew()
         return this.#insert(state, change)
       }
-      settle(state, document, change, { id: state.id, revision: result.revision })
-      state.cookie = 'set'
     })
   }
 
   #replace(state: SessionState<E>, row: Row, change: Change<E>): MaybePromise<void> {
+    const { life } = state
     const queue = this.#queues.get(row.id)
-    if (queue !== undefined && !this.#settings.failOnConflict) {
-      return new Promise((resolve, reject) => queue.push({ state, change, resolve, reject }))
+    if (queue !== undefined) {
+      return new Promise((resolve, reject) => queue.push({ state, life, change, resolve, reject }))
     }
     const document = applyChange(this.#codec, state.data.base, change, false)
-    const result = this.#save(row.id, document, row.revision)
+    const result = this.save(row.id, document, row.revision)
     if (!isPromise(result) && result.saved) {
-      settle(state, document, change, { id: row.id, revision: result.revision })
+      state.stored(document, change, { id: row.id, revision: result.revision }, life)
       return
     }
     return new Promise((resolve, reject) => {
       this.#queues.set(row.id, [])
-      this.#follow(this.#drain(row.id, [{ state, change, resolve, reject }], document, result))
+      this.#follow(this.#drain(row.id, [{ state, life, change, resolve, reject }], document, result))
     })
   }
 
@@ -137,59 +142,75 @@ export class RowWriter<E> {
     let batch = first
     let known: Known<E> | null = null
     let attempt: { document: Document<E>; saving: MaybePromise<SaveResult> } | null = { document, saving }
+    const queue = this.#queues.get(id)!
     while (batch.length > 0) {
       try {
         known = await this.#storeBatch(id, batch, known, attempt)
+        batch = []
       } catch (error) {
         known = null
-        for (const pending of batch) pending.reject(error)
+        batch = this.#reject(batch, error)
       }
       attempt = null
-      batch = this.#queues.get(id)!.splice(0)
+      if (batch.length === 0) batch = queue.splice(0, this.#settings.failOnConflict ? 1 : queue.length)
+      else queue.unshift(...batch.splice(1))
     }
     this.#queues.delete(id)
   }
 
-  /** Answers the row as it is then, or null when it is gone. */
+  /** Answers those that are to be tried one by one, because what one of them stores is too much for all. */
+  #reject(batch: Pending<E>[], error: unknown): Pending<E>[] {
+    if (error instanceof OversizedSession && batch.length > 1) return batch
+    for (const pending of batch) pending.reject(error)
+    return []
+  }
+
+  /** Answers the row as it is then, or null when it is not known. */
   async #storeBatch(
     id: string,
     batch: Pending<E>[],
     start: Known<E> | null,
     begun: { document: Document<E>; saving: MaybePromise<SaveResult> } | null,
   ): Promise<Known<E> | null> {
-    const [{ state }] = batch as [Pending<E>]
-    let known: Known<E> = start ?? { document: state.data.base, revision: state.row!.revision }
+    const { failOnConflict } = this.#settings
+    const [{ state, life }] = batch as [Pending<E>]
+    const own: Known<E> | null =
+      state.row?.id === id && state.life === life
+        ? { document: state.data.base, revision: state.row.revision }
+        : null
+    let known = (failOnConflict ? null : start) ?? own ?? (await this.#loadLive(id))
+    if (known === null) return this.#leave(batch)
     let document = begun === null ? this.#merge(known, batch) : begun.document
-    let saving = begun === null ? this.#save(id, document, known.revision) : begun.saving
+    if (batch.length === 0) return known
+    let saving = begun === null ? this.save(id, document, known.revision) : begun.saving
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const result = await saving
       if (result.saved) {
-        const row = { id, revision: result.revision }
-        for (const { state, change, resolve } of batch) {
-          settle(state, document, change, row)
-          resolve()
-        }
+        settleAll(batch, document, { id, revision: result.revision })
         return { document, revision: result.revision }
       }
       const newest = this.#decodeLive(result.current)
-      if (newest === null) {
-        for (const { state, resolve } of batch) {
-          state.leave()
-          resolve()
-        }
-        return null
-      }
+      if (newest === null) return this.#leave(batch)
       publish({ type: 'conflict', attempt })
-      if (this.#settings.failOnConflict)
-        throw new SessionConflict('the session was changed by another request')
+      if (failOnConflict) throw new SessionConflict('the session was changed by another request')
       if (attempt > 2) await sleep(Math.random() * Math.min(2 ** attempt, 50))
       known = newest
       document = this.#merge(known, batch)
-      saving = this.#save(id, document, known.revision)
+      if (batch.length === 0) return known
+      saving = this.save(id, document, known.revision)
     }
     throw new Error(
       `the session could not be stored: it was changed by others ${MAX_ATTEMPTS} times in a row`,
     )
+  }
+
+  /** The row is gone: the session was ended elsewhere. */
+  #leave(batch: readonly Pending<E>[]): null {
+    for (const { state, life, resolve } of batch) {
+      state.leave(life)
+      resolve()
+    }
+    return null
   }
 
   /** All changes of a batch, one on top of the other. A change whose `update` throws is left out and rejected. */
@@ -207,6 +228,10 @@ export class RowWriter<E> {
     return document
   }
 
+  async #loadLive(id: string): Promise<Known<E> | null> {
+    return this.#decodeLive(await this.#store.load(id))
+  }
+
   #decodeLive(current: StoredSession | null): Known<E> | null {
     if (current === null) return null
     const document = this.#codec.decode(current.payload)
@@ -214,7 +239,7 @@ export class RowWriter<E> {
   }
 
   /** Writes the document, with the present time as its access. */
-  #save(id: string, document: Document<E>, expected: Revision | null): MaybePromise<SaveResult> {
+  save(id: string, document: Document<E>, expected: Revision | null): MaybePromise<SaveResult> {
     const now = this.#clock()
     document.accessed = now
     const deadline = expiresAt(this.#settings, document.created, now)
@@ -239,63 +264,21 @@ export class RowWriter<E> {
     if (this.#store.touch !== undefined && deadline !== null && !touchRewrites) {
       this.inBackground(() => this.#store.touch!(row.id, deadline))
     } else {
-      this.inBackground(() => this.#save(row.id, { ...state.data.base }, row.revision))
+      this.inBackground(() => this.save(row.id, { ...state.data.base }, row.revision))
     }
   }
 
   async #commitEnds(state: SessionState<E>): Promise<void> {
-    for (const row of state.ended) await this.#storeOf(row).delete(row.id)
-    state.ended = []
-    if (state.movedFrom !== null && state.unwritable !== null) throw state.unwritable
-    return state.movedFrom === null ? this.#commitData(state) : this.#move(state, state.movedFrom)
-  }
-
-  /**
-   * Stores the data under the new id and ends the old one. The old row is emptied by compare-and-set before it is
-   * deleted: a request that stores under the old id meanwhile makes that fail and is merged; one that comes later finds
-   * the row gone. If the old one was ended elsewhere, the new one must not live.
-   */
-  async #move(state: SessionState<E>, from: Row): Promise<void> {
-    const change = state.data.change()
-    const decode = (from.from?.decode as Codec<E>['decode'] | undefined) ?? this.#codec.decode
-    state.saveRequested = false
-    state.movedFrom = null
-    let known: Known<E> = { document: state.data.base, revision: from.revision }
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const merged =
-        change === undefined
-          ? { ...known.document }
-          : applyChange(this.#codec, known.document, change, attempt > 1)
-      merged.created ??= this.#clock()
-      const inserted = await this.#save(state.id, merged, null)
-      if (!inserted.saved) {
-        state.renew()
-        continue
-      }
-      const emptied = await this.#empty(from, known.revision)
-      if (emptied.saved) {
-        await this.#storeOf(from).delete(from.id)
-        settle(state, merged, change, { id: state.id, revision: inserted.revision })
-        state.cookie = 'set'
-        return
-      }
-      await this.#store.delete(state.id)
-      const document = emptied.current === null ? null : decode(emptied.current.payload)
-      if (emptied.current === null || document === null || isVacant(document)) return state.leave()
-      publish({ type: 'conflict', attempt })
-      known = { document, revision: emptied.current.revision }
+    for (let [row] = state.ended; row !== undefined; [row] = state.ended) {
+      await this.storeOf(row).delete(row.id)
+      state.ended.shift()
     }
-    throw new Error(`the session could not be moved: it was changed by others ${MAX_ATTEMPTS} times in a row`)
+    if (state.movedFrom !== null && state.unwritable !== null) throw state.unwritable
+    return state.movedFrom === null ? this.#commitData(state) : this.#mover.move(state, state.movedFrom)
   }
 
-  /** Should we die before the row is deleted, it dies within a minute. */
-  #empty(row: Row, expected: Revision): MaybePromise<SaveResult> {
-    const blank: Document<E> = { ...blankDocument<E>(this.#settings), domain: undefined, path: undefined }
-    const deadline = this.#clock() + 60_000
-    return this.#storeOf(row).save(row.id, this.#codec.encode(blank), { expiresAt: deadline, expected })
-  }
-
-  #storeOf(row: Row): SessionStore {
+  /** Where a row is kept: another library's is in its own store. */
+  storeOf(row: Row): SessionStore {
     return row.from?.store ?? this.#store
   }
 
@@ -306,12 +289,14 @@ export class RowWriter<E> {
   }
 }
 
-function settle<E>(
-  state: SessionState<E>,
-  document: Document<E>,
-  change: Change<E> | undefined,
-  row: Row,
-): void {
-  state.data.rebase(document, change)
-  state.row = row
+function settleAll<E>(batch: readonly Pending<E>[], document: Document<E>, row: Row): void {
+  for (const { state, life, change, resolve, reject } of batch) {
+    try {
+      state.stored(document, change, row, life)
+      resolve()
+    } catch (error) {
+      // An updater that was added meanwhile threw: that is its own request's business.
+      reject(error)
+    }
+  }
 }

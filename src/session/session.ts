@@ -2,7 +2,8 @@
 // happen to it. Nothing is stored before save(), unless `auto` is set.
 
 import { randomBytes } from 'node:crypto'
-import type { Updater } from './data.js'
+import { isDeepStrictEqual } from 'node:util'
+import type { Updater } from './change.js'
 import type { SessionState } from './state.js'
 
 /** Key of the CSRF token and prefix of the flash queues, as pyramid_beaker keeps them. */
@@ -107,7 +108,7 @@ export class Session<T extends object = Data> {
   /** Stores what was changed up to now, at once. Rejects when that can't be done. */
   async persist(): Promise<void> {
     this.#state.requestSave()
-    await this.#state.engine.commit(this.#state)
+    await this.#state.commit()
   }
 
   /** Back to what was loaded or stored last; nested values too. */
@@ -118,7 +119,7 @@ export class Session<T extends object = Data> {
 
   /** Loads what is stored now, dropping changes of this request. Ended elsewhere: the session is empty. */
   async reload(): Promise<void> {
-    await this.#state.engine.reload(this.#state)
+    await this.#state.reload()
   }
 
   /**
@@ -201,8 +202,11 @@ export class Session<T extends object = Data> {
     const messages = this.peekFlash(queue)
     if (messages.length > 0) {
       this.#state.data.update(FLASH_PREFIX + queue, (newest) => {
-        const left = asList(newest).slice(messages.length)
-        return left.length === 0 ? undefined : left
+        const list = asList(newest)
+        // Another request may have taken them, and have left others.
+        const isOurs = (message: unknown, index: number) => isDeepStrictEqual(message, messages[index])
+        const taken = list.findIndex((message, index) => index >= messages.length || !isOurs(message, index))
+        return taken === -1 ? undefined : list.slice(taken)
       })
       this.save()
     }

@@ -51,3 +51,6 @@ export function blankDocument<E>(settings: SessionSettings): Document<E> {
 export function isVacant(document: Document<unknown>): boolean {
   return document.created === null && document.values.size === 0
 }
+
+/** After so many conflicts in a row something is wrong, and the request fails. */
+export const MAX_ATTEMPTS = 50

@@ -1,10 +1,13 @@
 // One session of one request, as the engine sees it: data, row and what the app asked for. Session is its public face.
 
 import type { MaybePromise, SessionAdmin } from '../protocol.js'
+import type { Change } from './change.js'
+import type { Document } from './codec.js'
 import type { SessionData } from './data.js'
 import { publish } from './events.js'
 import { makeId } from './id.js'
 import type { Locks, Release } from './locks.js'
+import { isPromise } from './maybe-promise.js'
 import type { Revision } from './store.js'
 import type { Takeover } from './takeover.js'
 import type { Users } from './users.js'
@@ -14,7 +17,7 @@ export interface Row {
   readonly id: string
   readonly revision: Revision
   /** Where it is and how it is read, when it is another library's. */
-  readonly from?: Pick<Takeover<unknown>, 'store' | 'decode'>
+  readonly from?: Pick<Takeover<unknown>, 'store' | 'decode'> & Partial<Pick<Takeover<unknown>, 'vacant'>>
 }
 
 /** What the client must be told when the response leaves. */
@@ -73,9 +76,14 @@ export class SessionState<E = unknown> {
   cookie: CookieAction = 'keep'
   /** Gives the lock back that this request holds. */
   release: Release | null = null
+  /** Set when the head has left: told of a save that needs a cookie to be sent, which is not done. */
+  onTooLate: (() => void) | null = null
   /** Set when the response is over: a save asked for after that is committed by whoever set it. */
   onLateSave: (() => void) | null = null
   #id: string | undefined
+  #life = Symbol('life')
+  /** The commit or reload that is under way. */
+  #underWay: Promise<void> | null = null
 
   constructor(engine: Engine, data: SessionData<E>, row: Row | null, lastAccessed: number | null) {
     this.engine = engine
@@ -90,6 +98,65 @@ export class SessionState<E = unknown> {
   get id(): string {
     this.#id ??= makeId()
     return this.#id
+  }
+
+  /** Another one once the session was ended: what was begun for the one before must not reach the one after. */
+  get life(): symbol {
+    return this.#life
+  }
+
+  get isCommitting(): boolean {
+    return this.#underWay !== null
+  }
+
+  /** Whether the app asked for something since the last commit began. */
+  get hasWork(): boolean {
+    return this.saveRequested || this.ended.length > 0 || this.movedFrom !== null
+  }
+
+  /** Stores what was asked for. One at a time: it waits for what is under way, and tries again what that failed to store. */
+  commit(): MaybePromise<void> {
+    let wanted = false
+    const done = this.#inTurn(() => {
+      wanted = this.saveRequested
+      if (this.onTooLate !== null) this.#stay(this.onTooLate)
+      return this.engine.commit(this)
+    })
+    if (isPromise(done)) {
+      done.catch(() => {
+        if (wanted && this.#underWay !== done && this.#underWay !== null) this.requestSave()
+      })
+    }
+    return done
+  }
+
+  /** Loads what is stored now, dropping changes. */
+  async reload(): Promise<void> {
+    await this.#inTurn(() => this.engine.reload(this))
+  }
+
+  /** `change` was stored in `row`, on behalf of the session as it was in `life`. Answers whether it still is that one. */
+  stored(document: Document<E>, change: Change<E> | undefined, row: Row, life: symbol): boolean {
+    if (life !== this.#life) {
+      if (!this.ended.some(({ id }) => id === row.id)) this.ended.push(row)
+      return false
+    }
+    if (this.#id === row.id) this.row = row
+    else this.movedFrom = row
+    this.data.rebase(document, change)
+    return this.#id === row.id
+  }
+
+  #inTurn(work: () => MaybePromise<void>): MaybePromise<void> {
+    const before = this.#underWay
+    const done = before === null ? work() : before.then(work, work)
+    if (!isPromise(done)) return
+    this.#underWay = done
+    const over = () => {
+      if (this.#underWay === done) this.#underWay = null
+    }
+    done.then(over, over)
+    return done
   }
 
   requestSave(): void {
@@ -113,6 +180,7 @@ export class SessionState<E = unknown> {
     this.saveRequested = false
     this.cookie = 'delete'
     this.#id = undefined
+    this.#life = Symbol('life')
     const { domain, path } = this.data.base
     this.data.replace({ created: null, accessed: null, values: new Map(), domain, path })
     this.onLateSave?.()
@@ -126,8 +194,9 @@ export class SessionState<E = unknown> {
     this.requestSave()
   }
 
-  /** It was ended elsewhere: nothing of it is stored, and no cookie is sent. */
-  leave(): void {
+  /** It was ended elsewhere: nothing of it is stored, and no cookie is sent. Not so for one that came after `life`. */
+  leave(life: symbol): void {
+    if (life !== this.#life) return
     this.gone = true
     this.saveRequested = false
     publish({ type: 'gone' })
@@ -158,14 +227,17 @@ export class SessionState<E = unknown> {
     await release?.().catch((error: unknown) => publish({ type: 'background-failed', error }))
   }
 
-  /** Takes back move(), and a save of what has no row: it is too late to tell the client. */
-  stay(): void {
+  /** Takes back move(), and a save of what has no row: a known session is stored where it is, a new one not at all. */
+  #stay(onTooLate: () => void): void {
+    if (this.row !== null) return
+    if (this.saveRequested) onTooLate()
     if (this.movedFrom !== null) {
       this.row = this.movedFrom
       this.#id = this.movedFrom.id
       this.movedFrom = null
-    } else if (this.row === null) {
+    } else {
       this.saveRequested = false
+      this.gone = true
     }
   }
 

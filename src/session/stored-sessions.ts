@@ -15,7 +15,7 @@ import { after, isPromise } from './maybe-promise.js'
 import { RowWriter } from './row-writer.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
 import { RecentMap, type Signer, type Verified } from './signer.js'
-import { type Engine, SessionState } from './state.js'
+import { type Engine, type Row, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { type Sweeper, sweepAtIntervals } from './sweeper.js'
 import type { Takeover } from './takeover.js'
@@ -45,7 +45,7 @@ export interface Ticket extends Verified {
 }
 
 /** Where a row comes from and how it is read. */
-type Source<E> = Pick<Takeover<E>, 'store' | 'decode'>
+type Source<E> = Pick<Takeover<E>, 'store' | 'decode'> & Partial<Pick<Takeover<E>, 'vacant'>>
 
 export class StoredSessions<E> implements Engine<Ticket> {
   readonly #own: Source<E>
@@ -142,17 +142,36 @@ export class StoredSessions<E> implements Engine<Ticket> {
   }
 
   async reload(state: SessionState<E>): Promise<void> {
-    const { row } = state
-    const stored = row === null ? null : await this.#own.store.load(row.id)
-    const document = stored === null ? null : this.#codec.decode(stored.payload)
-    if (row === null || stored === null || document === null || isVacant(document)) {
+    const { life } = state
+    const row = state.row ?? state.movedFrom
+    const newest = row === null ? null : await this.#loadRow(row)
+    if (life !== state.life) return
+    if (row === null || newest === null) {
       state.gone = row !== null
       state.data.replace(blankDocument(this.#settings))
     } else {
-      state.row = { id: row.id, revision: stored.revision }
-      state.data.replace(document)
+      if (state.row === null) state.movedFrom = newest.row
+      else state.row = newest.row
+      state.unwritable = newest.foreign
+      state.data.replace(newest.document)
     }
     state.saveRequested = false
+  }
+
+  /** What is in a row now; null when it is gone. */
+  async #loadRow(
+    row: Row,
+  ): Promise<{ row: Row; document: Document<E>; foreign: ForeignSession | null } | null> {
+    const source = (row.from as Source<E> | undefined) ?? this.#own
+    const stored = await source.store.load(row.id)
+    const decoded = stored === null ? null : this.#decode(row.id, stored, source)
+    const foreign = decoded instanceof ForeignSession ? decoded : null
+    const document = foreign === null ? (decoded as Document<E> | null) : (foreign.readable as Document<E>)
+    if (stored === null || document === null || isVacant(document)) return null
+    const now = this.#clock()
+    const accessed = lastAccess(this.#settings, document, stored, now)
+    if (isExpired(this.#settings, document.created, accessed, now)) return null
+    return { row: { ...row, revision: stored.revision }, document, foreign }
   }
 
   /** Brings the lists of users up to date with what was stored. */

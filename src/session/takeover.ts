@@ -2,6 +2,7 @@
 // session goes on as one of ours, under a new id, and the old row is gone.
 
 import { createHmac } from 'node:crypto'
+import type { Clock } from './clock.js'
 import { type Codec, CorruptSession, type Document, ForeignSession, UnstorableValue } from './codec.js'
 import { sessdCodec } from './codecs/sessd.js'
 import { isId } from './id.js'
@@ -15,6 +16,8 @@ export interface Takeover<E> {
   verify(value: string): string | null
   /** Throws CorruptSession or ForeignSession. */
   decode(payload: Uint8Array): Document<E>
+  /** A row without a session, as the other library writes it: what is left for the moment between two steps. */
+  readonly vacant: Uint8Array
 }
 
 /** What `codec` reads, in our own form. Throws ForeignSession for what JSON can't hold: bytes, NaN, large integers. */
@@ -35,9 +38,14 @@ export function translate<E>(codec: Codec<E>, document: Document<E>): Document<s
 }
 
 /** Cookies of express-session: `s:<id>.<base64 of HMAC-SHA256>`, percent-encoded; rows are JSON with a `cookie` member. */
-export function expressSession(store: SessionStore, secrets: readonly string[]): Takeover<string> {
+export function expressSession(
+  store: SessionStore,
+  secrets: readonly string[],
+  clock: Clock,
+): Takeover<string> {
   return {
     store,
+    vacant: Buffer.from('{}'),
     verify(value) {
       const text = decodeValue(value)
       if (text === null || !text.startsWith('s:')) return null
@@ -56,6 +64,7 @@ export function expressSession(store: SessionStore, secrets: readonly string[]):
       // A store that keeps express-session's rows for us may hand them over translated.
       if ('sessd' in row) return sessdCodec.decode(payload)
       const values = new Map<string, string>()
+      if (isOver(row.cookie, clock())) return { created: null, accessed: null, values }
       for (const [key, value] of Object.entries(row)) {
         if (key !== 'cookie') values.set(key, JSON.stringify(value))
       }
@@ -73,6 +82,12 @@ function parseRow(payload: Uint8Array): Record<string, unknown> {
   }
   if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as Record<string, unknown>
   throw new CorruptSession('a row of express-session that is no object')
+}
+
+/** express-session keeps in the row when its cookie dies. */
+function isOver(cookie: unknown, now: number): boolean {
+  const { expires } = (cookie ?? {}) as { expires?: unknown }
+  return typeof expires === 'string' && Date.parse(expires) <= now
 }
 
 function decodeValue(value: string): string | null {

@@ -735,14 +735,17 @@ describe('egg:Beaker#beaker_session', () => {
     [{ secret: SECRET, samesite: 'bogus' }, 'samesite: expected Lax, Strict, None or false, got "bogus"'],
     [
       { secret: SECRET, samesite: 'None', secure: 'false' },
-      'beaker.session.samesite: browsers refuse SameSite=None without secure = true',
+      'samesite: browsers refuse SameSite=None without secure = true',
     ],
     [
       { secret: SECRET, key: '__Host-sid', cookie_domain: 'example.com' },
-      'beaker.session.key: browsers refuse "__Host-sid" with a cookie_domain, or a cookie_path other than /',
+      'key: browsers refuse "__Host-sid" with a cookie_domain, or a cookie_path other than /',
     ],
     [{ secret: SECRET, type: 'file' }, 'beaker.session.data_dir: missing: type = file needs a directory'],
-    [{ secret: SECRET, type: 'redsi' }, 'type: expected memory, file or cookie, got "redsi"'],
+    [
+      { secret: SECRET, type: 'redsi' },
+      'type: expected memory, file, dbm, ext:database, ext:sqla, ext:redis, ext:rediscluster, ext:memcached, ext:mongodb, cookie, chain, database, sqla, memcached or express:PACKAGE, got "redsi"',
+    ],
     [
       { secret: SECRET, key: 'a', 'session.key': 'b' },
       'session.key: given twice: key says the same with another value',
@@ -757,7 +760,7 @@ describe('egg:Beaker#beaker_session', () => {
     vi.stubEnv('NODE_ENV', 'production')
     onTestFinished(() => void vi.unstubAllEnvs())
     await expect(factory(conf({}), conf({ secret: 'i_wear_two_layers_of_socks' }))).rejects.toThrow(
-      'beaker.session.secret: this secret stands in public documentation: make one of your own with `sessd secret`',
+      'secret: this secret stands in public documentation: make one of your own with `sessd secret`',
     )
   })
 })
@@ -776,9 +779,10 @@ describe('getSession', () => {
     expect(await visitor().get('/')).toBe('true')
   })
 
-  it('tells of two filters with one cookie name', async () => {
-    const filter = beakerSession({ secret: SECRET, key: 'sid' })
-    const { visitor } = await serve(filter(filter((_req, res) => res.end())))
+  it.each(['beaker.session', 'another'])('tells of two filters with one cookie name (%s)', async (key) => {
+    const outer = beakerSession({ secret: SECRET, key: 'sid' })
+    const inner = beakerSession({ secret: SECRET, key: 'sid', environ_key: key })
+    const { visitor } = await serve(outer(inner((_req, res) => res.end())))
     expect(await visitor().get('/')).toBe(
       'caught: two session filters with the cookie name "sid" are in front of one app',
     )

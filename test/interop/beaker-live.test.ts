@@ -12,6 +12,7 @@ import { makeConf } from '../../src/config/conf.js'
 import { factory } from '../../src/filters/beaker_session.js'
 import { getSession } from '../../src/filters/get-session.js'
 import type { App, Filter } from '../../src/protocol.js'
+import { startMemcached, startRedis, type TestServer } from '../support/servers.js'
 import { serve, Visitor } from '../support/site.js'
 
 const PYTHON = '/usr/bin/python3'
@@ -39,6 +40,22 @@ const setups: [string, Record<string, string>][] = [
       'beaker.session.data_serializer': 'json',
       ...keys,
     },
+  ],
+  ['ext:redis', { 'beaker.session.type': 'ext:redis', 'beaker.session.url': 'redis://{redis}/1' }],
+  ['ext:memcached', { 'beaker.session.type': 'ext:memcached', 'beaker.session.url': '{memcached}' }],
+  [
+    'ext:memcached, encrypted, as JSON',
+    {
+      'beaker.session.type': 'ext:memcached',
+      'beaker.session.url': '{memcached}',
+      'beaker.session.crypto_type': 'pycrypto',
+      'beaker.session.data_serializer': 'json',
+      ...keys,
+    },
+  ],
+  [
+    'ext:database on SQLite',
+    { 'beaker.session.type': 'ext:database', 'beaker.session.url': 'sqlite:///{directory}/sessions.db' },
   ],
   [
     'cookie',
@@ -93,7 +110,8 @@ describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (na
   let pythonUrl: string
   let filter: Filter
   const directory = mkdtempSync(join(tmpdir(), 'sessd-beaker-'))
-  const shared = {
+  const servers: TestServer[] = []
+  const shared: Record<string, string> = {
     'beaker.session.key': 'sid',
     'beaker.session.secret': 'golden-secret-é',
     'beaker.session.data_dir': directory,
@@ -102,6 +120,8 @@ describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (na
   }
 
   beforeAll(async () => {
+    const url = shared['beaker.session.url']
+    if (url !== undefined) shared['beaker.session.url'] = await place(url)
     const script = fileURLToPath(new URL('beaker_app.py', import.meta.url))
     python = spawn(PYTHON, [script, JSON.stringify(shared)], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [port] = (await once(createInterface({ input: python.stdout! }), 'line')) as [string]
@@ -110,9 +130,22 @@ describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (na
     filter = await factory(makeConf([]), conf)
   })
 
+  /** The url with the address of what it names, which is started. */
+  async function place(url: string): Promise<string> {
+    const start = { '{redis}': startRedis, '{memcached}': startMemcached }
+    for (const [mark, begin] of Object.entries(start)) {
+      if (!url.includes(mark)) continue
+      const server = await begin()
+      servers.push(server)
+      return url.replace(mark, server.address)
+    }
+    return url.replace('{directory}', directory)
+  }
+
   afterAll(async () => {
     python.kill()
     await filter.close?.()
+    for (const server of servers) await server.stop()
     rmSync(directory, { recursive: true, force: true })
   })
 
@@ -174,23 +207,27 @@ describe.skipIf(beaker === undefined).each(setups)('a session in Beaker %s', (na
     }
   })
 
-  it('is readable and never overwritten when Python put an object into it', async ({ skip }) => {
-    if (JSON.stringify(settings).includes('json') && name !== 'file with data_serializer = json')
-      skip('JSON holds no objects')
-    vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-    const bob = await person()
-    await bob.python('/count')
-    await bob.python('/object')
-    expect(await bob.node('/n')).toBe(1)
-    const refused = await bob.node('/count')
-    vi.restoreAllMocks()
-    expect(refused).toMatch(
-      /^Internal Server Error\na Python object \(datetime\.date\), at session key "since"\n$/,
-    )
-    expect(await bob.python('/since')).toBe('2026-11-20')
-    await bob.node('/logout')
-    expect(await bob.python('/n')).toBeNull()
-  })
+  // Beaker 1.11 pickles what is in files, whatever the serializer, unless it is encrypted.
+  const isPickled =
+    settings['beaker.session.data_serializer'] !== 'json' || name === 'file with data_serializer = json'
+
+  if (isPickled) {
+    it('is readable and never overwritten when Python put an object into it', async () => {
+      vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+      const bob = await person()
+      await bob.python('/count')
+      await bob.python('/object')
+      expect(await bob.node('/n')).toBe(1)
+      const refused = await bob.node('/count')
+      vi.restoreAllMocks()
+      expect(refused).toMatch(
+        /^Internal Server Error\na Python object \(datetime\.date\), at session key "since"\n$/,
+      )
+      expect(await bob.python('/since')).toBe('2026-11-20')
+      await bob.node('/logout')
+      expect(await bob.python('/n')).toBeNull()
+    })
+  }
 
   it('goes on at the other under a new id', async () => {
     const bob = await person()
