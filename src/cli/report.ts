@@ -61,6 +61,11 @@ export function withoutPasswords(text: string): string {
   return maskValue(text, false)
 }
 
+/** Names in a file and messages of others may hold what moves the cursor or rings the bell. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '?')
+}
+
 function reportOne(error: unknown, cli: Cli): void {
   if (!(error instanceof ConfigError) || error.place === undefined) {
     cli.say(`${cli.paintErr('red', 'error:')} ${sentence(error)}`)
@@ -73,22 +78,33 @@ function reportOne(error: unknown, cli: Cli): void {
 
 function located(place: Place, reason: string, cli: Cli): string {
   const where = formatPlace({ ...place, file: shortName(place.file, cli) })
-  return `${cli.paintErr('bold', where.trimEnd())} ${withoutPasswords(reason)}`
+  return `${cli.paintErr('bold', printable(where.trimEnd()))} ${printable(withoutPasswords(reason))}`
 }
 
 function frameOf(place: Place, cli: Cli): string {
   if (place.line === undefined) return ''
   try {
-    return codeFrame(readFileSync(place.file, 'utf8'), place, { color: cli.colors.err })
+    return codeFrame(sourceOf(place.file, cli), place, { color: cli.colors.err })
   } catch {
     return ''
   }
 }
 
+/** The files that a command has shown frames of: a file that is no INI at all has an error in each of its lines. */
+const sources = new WeakMap<Cli, Map<string, string>>()
+
+function sourceOf(file: string, cli: Cli): string {
+  const known = sources.get(cli) ?? new Map<string, string>()
+  sources.set(cli, known)
+  const source = known.get(file) ?? readFileSync(file, 'utf8')
+  known.set(file, source)
+  return source
+}
+
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return `somebody threw ${inspect(error, { depth: 1 })}`
   const text = error.name === 'Error' ? error.message : `${error.name}: ${error.message}`
-  return listenFault(error) ?? withoutPasswords(text)
+  return listenFault(error) ?? printable(withoutPasswords(text))
 }
 
 /** Why a port can't be opened, in words; undefined for every other error. */
@@ -96,7 +112,12 @@ function listenFault(error: NodeJS.ErrnoException & { address?: string; port?: n
   const { code, syscall, address, port, hostname } = error
   if (syscall === 'getaddrinfo' && hostname !== undefined)
     return `there is no host ${JSON.stringify(hostname)}`
-  if (syscall !== 'listen') return undefined
+  if (syscall !== 'listen' && syscall !== 'bind') return undefined // a worker's parent binds for it
+  if (address !== undefined && (port === undefined || port < 0)) {
+    if (code === 'EADDRINUSE') return `another program listens on ${address}`
+    if (code === 'EACCES') return `this user may not listen on ${address}`
+    return undefined
+  }
   const at = `${address?.includes(':') ? `[${address}]` : address}:${port}`
   if (code === 'EADDRINUSE') return `port ${port} is taken: another program listens on ${at}`
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}`

@@ -21,6 +21,8 @@ export interface Cli {
   readonly columns: number
   /** Writes data, and ends it with a newline. */
   print(text: string): void
+  /** Writes data as it is. */
+  write(bytes: Uint8Array): void
   /** Writes talk, and ends it with a newline. */
   say(text: string): void
   /** Shows how far a long work is, in one line of a terminal that the next one replaces; elsewhere nothing. */
@@ -43,6 +45,7 @@ export function makeCli({ stdout, stderr, cwd }: Streams): Cli {
     cwd,
     columns: ('columns' in stdout && typeof stdout.columns === 'number' && stdout.columns) || 80,
     print: (text) => void stdout.write(`${text}\n`),
+    write: (bytes) => void stdout.write(bytes),
     say: (text) => void stderr.write(`${isTerminal ? CLEAR_LINE : ''}${text}\n`),
     progress: (text) => void (isTerminal && stderr.write(`${CLEAR_LINE}${text}`)),
     paintOut,

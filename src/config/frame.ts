@@ -19,14 +19,12 @@ const LONGEST = 100
 export function codeFrame(source: string, place: Place, options: FrameOptions = {}): string {
   const { color = false, around = 2 } = options
   const paint = (code: number, text: string) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
-  const lines = source.split(/\r\n|\r|\n/)
-  if (lines.at(-1) === '') lines.pop()
+  const shown = maskedLines(source)
   const line = place.line
-  if (line === undefined || line < 1 || line > lines.length) return ''
+  if (line === undefined || line < 1 || line > shown.length) return ''
   const first = Math.max(1, line - around)
-  const last = Math.min(lines.length, line + around)
+  const last = Math.min(shown.length, line + around)
   const width = String(last).length
-  const shown = maskLines(lines, last)
   const frame: string[] = []
   for (let number = first; number <= last; number++) {
     const text = clip(shown[number - 1]!)
@@ -57,10 +55,19 @@ function clip(text: string): string {
   return flat.length > LONGEST ? `${flat.slice(0, LONGEST - 3)}...` : flat
 }
 
-/** The first `count` lines with secrets masked: the value on the line of a secret key, and the lines that continue it. */
-function maskLines(lines: readonly string[], count: number): string[] {
+/** The last text that was asked for, and its lines: one text may have an error in each of its lines. */
+let latest = { source: '', lines: [] as readonly string[] }
+
+/** The lines of a text with secrets masked: the value on the line of a secret key, and the lines that continue it. */
+function maskedLines(source: string): readonly string[] {
+  if (latest.source !== source) latest = { source, lines: maskLines(source.split(/\r\n|\r|\n/)) }
+  return latest.lines
+}
+
+function maskLines(lines: string[]): string[] {
+  if (lines.at(-1) === '') lines.pop()
   let secretIndent: number | undefined
-  return lines.slice(0, count).map((line) => {
+  return lines.map((line) => {
     const indent = line.search(/\S/)
     if (indent < 0 || /^\s*[#;]/.test(line)) return line
     if (secretIndent !== undefined && indent > secretIndent) return line.slice(0, indent) + MASK

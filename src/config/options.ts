@@ -78,7 +78,9 @@ export function readOptions<T extends OptionTable>(table: T, conf: Conf, how: Re
     const name = names.get(key.slice(prefix.length))
     const earlier = name === undefined ? undefined : found.get(name)
     if (name === undefined) {
-      const known = [...names.keys()].map((known) => prefix + known)
+      // A slip may be in the prefix too.
+      const starts = prefix === '' && key.includes('.') ? ['', ...prefixes] : [prefix]
+      const known = starts.flatMap((start) => [...names.keys()].map((known) => start + known))
       errors.push(new OptionError(key, `no such setting.${hint(key, known)}`))
     } else if (earlier !== undefined && earlier.text !== text) {
       errors.push(new OptionError(key, `given twice: ${earlier.key} says the same with another value`))

@@ -11,9 +11,15 @@ export function isSecretKey(key: string): boolean {
   return SECRET_KEY.test(key)
 }
 
-/** The value as it may be shown: masked when secret; else only the password inside of a URL is. */
+/** `postgres://user:password@host` */
+const IN_URL = /(:\/\/[^\s:/@]{0,256}:)[^\s/@]{1,1024}(?=@)/g
+/** `host=db password=x`, `Server=db;Pwd=x`, `https://host/?token=x` */
+const IN_PAIRS =
+  /((?:^|[\s?&;,:])(?:passw(?:or)?d|pwd|secret|(?:[a-z]{1,20}[_-])?token|(?:api|access|secret|private)[_-]?key)=)[^\s&;,]+/gi
+
+/** The value as it may be shown: masked when secret; else only what is secret inside of a URL or a connection string. */
 export function maskValue(value: string, secret: boolean): string {
-  return secret ? MASK : value.replace(/(:\/\/[^\s:/@]{0,256}:)[^\s/@]{1,1024}(?=@)/g, `$1${MASK}`)
+  return secret ? MASK : value.replace(IN_URL, `$1${MASK}`).replace(IN_PAIRS, `$1${MASK}`)
 }
 
 /** Takes secrets out of somebody's message. Those of less than four characters stay: they'd be found in any word. */

@@ -27,6 +27,11 @@ export function wrongResult(part: Part, expected: string, got: unknown): ConfigE
   )
 }
 
+/** The error for a factory whose promise nothing will settle. */
+export function neverAnswered(part: Part): ConfigError {
+  return new ConfigError('factory', `${part.factory.label} waits for what never comes`, placeOf(part))
+}
+
 /** By its shape: a package may have thrown the OptionError of its own copy of sessd. */
 function isOptionError(error: unknown): error is OptionError {
   return (
@@ -41,9 +46,10 @@ function isOptionError(error: unknown): error is OptionError {
 
 /** The setting at fault, by the line that it is written on: in this section, in one that it uses, or in [DEFAULT]. */
 function blameOption({ key, reason, cause }: OptionError, part: Part): ConfigError {
-  const written = (part.locals.get(key) ?? part.globals.get(key))?.place
-  const place = { ...(written ?? placeOf(part)), key }
-  return new ConfigError('option', scrub(reason, secretsOf(part)), place, { cause })
+  const setting = part.locals.get(key) ?? part.globals.get(key)
+  const place = { ...(setting?.place ?? placeOf(part)), key }
+  const origin = setting?.from === 'command line' ? ', from the command line' : ''
+  return new ConfigError('option', scrub(reason, secretsOf(part)) + origin, place, { cause })
 }
 
 /** Where the part is named; for one that code asks for by a URI, the URI takes the place of the file. */

@@ -2,7 +2,7 @@
 // written down, so that it can be closed, newest first.
 
 import type { App, Conf, Filter, Loader, MaybePromise, Server } from '../protocol.js'
-import { blame } from './blame.js'
+import { blame, neverAnswered } from './blame.js'
 import { Children } from './children.js'
 import { type Asked, type Context, mainPart, type Part, sameSettings } from './context.js'
 import { refuseCycle, type Task } from './cycle.js'
@@ -11,6 +11,7 @@ import { chain, makeApp, makeFilter, makeServer, toApp, type Wrap } from './make
 import type { Adapt, Kind, Made, Node } from './model.js'
 import { describe, withChildren, withRole } from './node.js'
 import type { Resolver } from './resolve.js'
+import { unlessStalled } from './stall.js'
 
 /** What each kind is while it is put together. */
 interface Raw {
@@ -184,7 +185,8 @@ export class Builder {
     const children: Node[] = []
     const node = describe(part, '', children)
     try {
-      const value = await this.#callFactory(part, this.#loaderOf(part, task, children))
+      const work = this.#callFactory(part, this.#loaderOf(part, task, children))
+      const value = await unlessStalled(work, () => neverAnswered(part))
       return { id: String(this.#made++), value: this.#own(value), node }
     } catch (error) {
       throw blame(error, part)

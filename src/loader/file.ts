@@ -1,6 +1,7 @@
 // A configuration file from the disk: bytes to text to sections.
 
-import { readdir, readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { dirname, extname } from 'node:path'
 import { ConfigError, type Place } from '../config/errors.js'
 import { nearest } from '../config/suggest.js'
@@ -16,7 +17,7 @@ import { warning } from './warning.js'
 export async function readConfigFile(path: string, asker?: Place): Promise<ConfigFile> {
   let bytes: Buffer
   try {
-    bytes = await readFile(path)
+    bytes = await readBytes(path)
   } catch (error) {
     const reason = await readFault(error, path)
     if (asker === undefined) throw new ConfigError('file', reason, { file: path }, { cause: error })
@@ -33,10 +34,28 @@ export async function readConfigFile(path: string, asker?: Place): Promise<Confi
   return { path, source, sections, defaults, errors, warnings: marked ? [mark, ...warnings] : warnings }
 }
 
+/** Far more than anybody writes; devices and logs go on for ever. In bytes. */
+const LONGEST_FILE = 16 * 1024 * 1024
+
+/** Reads a file, or a pipe. Rejects with RangeError for one that is too long. */
+async function readBytes(path: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > LONGEST_FILE)
+      throw new RangeError(`is longer than ${LONGEST_FILE} bytes, expected an INI file`)
+  }
+  return Buffer.concat(chunks)
+}
+
 async function readFault(error: unknown, path: string): Promise<string> {
   const { code, message } = error as NodeJS.ErrnoException
+  if (error instanceof RangeError) return message
   if (code === 'EISDIR') return 'is a directory, expected an INI file'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read (permission denied)'
+  if (code === 'ERR_INVALID_ARG_VALUE') return 'is no name of a file: it holds a NUL character'
   if (code !== 'ENOENT' && code !== 'ENOTDIR') return `can't be read: ${message}`
   const siblings = await readdir(dirname(path)).catch((): string[] => [])
   const alike = siblings.filter((name) => extname(name) === extname(path))

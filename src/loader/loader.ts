@@ -57,6 +57,10 @@ class FileLoader implements ConfigLoader {
     return makeConf([...globalConf, ...localConf], beside) as AppConfig
   }
 
+  get files(): readonly string[] {
+    return [...this.#files.keys()]
+  }
+
   config(path: string): Promise<ConfigFile> {
     return this.#readFile(path, undefined)
   }

@@ -42,15 +42,18 @@ const DEFAULT_PROTOCOL: Readonly<Record<Kind, Protocol>> = {
   server: 'server_factory',
 }
 
+/** What `kind =` may say of an exported app. Other words are settings of a factory. */
+const APP_KINDS = ['handler', 'middleware', 'express', 'connect', 'koa', 'fastify', 'fetch', 'server']
+
 /** Makes the app of a part. Throws what the factory throws, and ConfigError for a result that is no app. */
 export async function makeApp(part: Part, adapt: Adapt | undefined, loader: Loader): Promise<App> {
   const { value, style } = part.factory
   if (style === 'exported') {
-    const asHandler = withoutWord(part, 'handler')
-    if (asHandler !== undefined && typeof value === 'function')
-      return refuseSettings(part, asHandler, value as App)
-    const finished = await adapt?.app(value)
-    if (finished !== undefined) return refuseSettings(part, part.locals, finished)
+    const kind = APP_KINDS.find((word) => part.locals.get('kind')?.text === word)
+    const finished = await adapt?.app(value, kind)
+    if (kind !== undefined && finished === undefined) throw wrongKind(part, kind)
+    const settings = kind === undefined ? part.locals : withoutWord(part, kind)!
+    if (finished !== undefined) return refuseSettings(part, settings, finished)
   }
   const factory = functionOf(part)
   const [globalConf, localConf] = [toConf(part.globals), toConf(part.locals)]
@@ -126,6 +129,15 @@ function functionOf(part: Part): (...args: never[]) => unknown {
   if (typeof value === 'function') return value as (...args: never[]) => unknown
   const reason = `${label} is ${nameOf(value)}, expected ${article(part.kind)} factory (globalConf, localConf)`
   throw new ConfigError('factory', reason, placeOf(part))
+}
+
+function wrongKind(part: Part, kind: string): ConfigError {
+  const { label, value } = part.factory
+  return new ConfigError(
+    'factory',
+    `${label} is ${nameOf(value)}, expected an app of kind = ${kind}`,
+    placeOf(part),
+  )
 }
 
 /** The settings without `kind = word`, or undefined when the section has no such line. */

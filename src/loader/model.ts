@@ -53,7 +53,8 @@ export type Builtins = Readonly<Record<string, BuiltinEgg>>
 
 /** Takes what a module exports (or a factory returns) by its shape. undefined: no shape that it knows. */
 export interface Adapt {
-  app(exported: unknown): MaybePromise<App | undefined>
+  /** `kind`: what the section says that it is. */
+  app(exported: unknown, kind?: string): MaybePromise<App | undefined>
   /** Connect middleware, `(req, res, next)`. */
   filter(exported: unknown): Filter | undefined
 }
@@ -206,6 +207,8 @@ export interface ConfigLoader {
   config(path: string): Promise<ConfigFile>
   /** Makes app, server and every section that these don't reach, gathers all errors, and closes everything again. */
   checkAll(uri: string, options?: CheckOptions): Promise<CheckReport>
+  /** Every file that was read so far, absolute. */
+  readonly files: readonly string[]
   /** Closes all that was loaded and not closed yet. */
   close(): Promise<void>
 }

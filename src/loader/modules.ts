@@ -5,6 +5,7 @@ import { basename, dirname, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ConfigError } from '../config/errors.js'
 import { nearest, offer } from '../config/suggest.js'
+import { unlessStalled } from './stall.js'
 
 export type Module = Readonly<Record<string, unknown>>
 
@@ -18,8 +19,11 @@ export async function importFile(path: string, label: string): Promise<Module> {
   if (statSync(path).isDirectory())
     throw new ConfigError('missing', `${label}: ${path} is a directory, expected a module`)
   try {
-    return (await import(pathToFileURL(path).href)) as Module
+    const module = import(pathToFileURL(path).href) as Promise<Module>
+    const stalled = () => new ConfigError('factory', `${label} waits at its top level for what never comes`)
+    return asWritten(await unlessStalled(module, stalled))
   } catch (error) {
+    if (error instanceof ConfigError) throw error
     if (/^\.[cm]?ts$/.test(extname(path)) && codeOf(error) === 'ERR_UNKNOWN_FILE_EXTENSION') {
       const reason = `${label}: this Node (${process.version}) can't run TypeScript. Node 22.18 and later can`
       throw new ConfigError('factory', reason, undefined, { cause: error })
@@ -28,6 +32,12 @@ export async function importFile(path: string, label: string): Promise<Module> {
       cause: error,
     })
   }
+}
+
+/** Node shows what a compiler made of `export default` for CommonJS as the default of a default: the inner one is meant. */
+function asWritten(module: Module): Module {
+  const inner = Object(module.default) as Module
+  return inner.__esModule === true && 'default' in inner ? inner : module
 }
 
 /** `Name: message`, or the thrown value when it is no error. */
@@ -54,11 +64,14 @@ export function pickExport(module: Module, name: string, label: string): unknown
   return method ? (...args: unknown[]) => Reflect.apply(value as () => unknown, holder, args) : value
 }
 
+/** Exports that nobody wrote: Node adds the one, compilers the other. */
+const MADE_BY_TOOLS = new Set(['module.exports', '__esModule'])
+
 /** What a module offers, `default` and the keys of a default object included. */
 export function exportNames(module: Module): string[] {
   const inner = module.default
   const innerNames = typeof inner === 'object' && inner !== null ? Object.keys(inner) : []
-  return [...new Set([...Object.keys(module), ...innerNames])].filter((name) => name !== 'module.exports')
+  return [...new Set([...Object.keys(module), ...innerNames])].filter((name) => !MADE_BY_TOOLS.has(name))
 }
 
 /** Whether there is such a property that somebody put there: not one that every object or function has. */

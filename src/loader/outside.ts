@@ -63,6 +63,7 @@ function readSmallFile(path: string, place: Place): string {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') throw fail('there is no such file', error)
     if (code === 'EACCES') throw fail('may not be read (permission denied)', error)
+    if (code === 'ERR_INVALID_ARG_VALUE') throw fail('is no name of a file: it holds a NUL character', error)
     throw fail(code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : message, error)
   }
 }

@@ -98,5 +98,6 @@ function missing(file: ConfigFile, kind: Kind, name: string, asker: string): Con
   const names = asKind.map((section) => section.name)
   const where = asker === file.path ? '' : ` in ${file.path}`
   const comma = name.endsWith(',') ? ' Names are divided by spaces, not by commas.' : ''
-  return new ConfigError('missing', `there is no ${wanted}${where}.${comma}${offer(name, names)}`)
+  const empty = name === '' ? ' The name is empty.' : ''
+  return new ConfigError('missing', `there is no ${wanted}${where}.${empty}${comma}${offer(name, names)}`)
 }

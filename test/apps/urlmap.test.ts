@@ -231,6 +231,15 @@ describe('hosts', () => {
     expect(await answerOf(port, '/', '[::2]')).toMatchObject({ app: 'any' })
   })
 
+  test('that are IPv6 addresses are the same in each of their spellings', async () => {
+    const { port } = await serveApp(mapOf(['http://[0:0::1]/', 'six'], ['/', 'any']))
+    for (const host of ['[::1]', '[0:0:0:0:0:0:0:1]:80'])
+      expect(await answerOf(port, '/', host)).toMatchObject({ app: 'six' })
+    expect(() => mapOf(['http://[::A]', 'a'], ['http://[0::a]', 'b'])).toThrow(
+      'http://[0::a]: the same place as "http://[::A]", where something is mounted',
+    )
+  })
+
   test('may be international names, which browsers send in ASCII', async () => {
     const { port } = await serveApp(mapOf(['domain BÜCHER.example', 'books'], ['/', 'any']))
     expect(await answerOf(port, '/', 'xn--bcher-kva.EXAMPLE')).toMatchObject({ app: 'books' })

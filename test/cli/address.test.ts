@@ -16,6 +16,8 @@ describe('-H and -p', () => {
     [{ listen: '*:2' }, { host: '::1' }, { listen: '[::1]:2' }],
     [{ listen: '*:2' }, { host: 'b', port: '1' }, { listen: 'b:1' }],
     [{ listen: 'a' }, { host: 'b' }, { listen: 'b' }],
+    [{ listen: 'unix:/x a:2 b:3' }, { port: '1' }, { listen: 'a:1' }],
+    [{ listen: 'unix:/x' }, { port: '1' }, { listen: '127.0.0.1:1' }],
   ])('over %j, %j is %j', (section, given, expected) => {
     const settings = Object.entries(section).map(
       ([key, value]): NodeSetting => ({ key, value, from: 'section', secret: false, scope: 'local' }),

@@ -4,7 +4,18 @@ import { describe, expect, test } from 'vitest'
 import { run } from '../support/main.js'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const COMMANDS = ['serve', 'check', 'show', 'make-config', 'secret', 'sessions']
+const COMMANDS = [
+  'serve',
+  'check',
+  'show',
+  'request',
+  'make-config',
+  'options',
+  'secret',
+  'sessions',
+  'systemd',
+  'completion',
+]
 
 describe('sessd', () => {
   test('without arguments prints its help on stderr and exits 2', async () => {
@@ -63,6 +74,15 @@ describe('sessd', () => {
       stdout: '',
       stderr:
         'error: --port: expected a whole number from 0 to 65535, got "65536"\nTry: sessd serve --help\n',
+    })
+  })
+
+  test('refuses a number of workers that is none', async () => {
+    expect(await run(['serve', 'app.ini', '-w', '0'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'error: --workers: expected a whole number from 1 to 1024, or auto, got "0"\nTry: sessd serve --help\n',
     })
   })
 

@@ -29,6 +29,17 @@ test('a password in a URL is masked, and the rest of it stays', () => {
   expect(maskValue('anything', true)).toBe('***')
 })
 
+test('a password in a connection string or a query is masked, and the rest of it stays', () => {
+  expect(maskValue('host=db user=me password=s3cret dbname=x', false)).toBe(
+    'host=db user=me password=*** dbname=x',
+  )
+  expect(maskValue('Server=db;Uid=me;Pwd=s3cret;Port=1', false)).toBe('Server=db;Uid=me;Pwd=***;Port=1')
+  expect(maskValue('https://h/?a=1&access_token=s3cret&b=2', false)).toBe(
+    'https://h/?a=1&access_token=***&b=2',
+  )
+  expect(maskValue('key=name tokens=3 compassword=x', false)).toBe('key=name tokens=3 compassword=x')
+})
+
 test('a secret is taken out of a message, the longer of two first', () => {
   expect(scrub('not abcdef nor abcd but ab', ['abcd', 'abcdef', 'ab'])).toBe('not *** nor *** but ab')
 })

@@ -99,6 +99,25 @@ describe('a package', () => {
     expect(await use(files, 'app', 'lib')).toMatchObject({ name: 'more' })
   })
 
+  test('that a compiler made CommonJS of has the exports that were written', async () => {
+    const mark = `Object.defineProperty(exports, '__esModule', { value: true })`
+    const files = {
+      'x.ini':
+        '[app:main]\nuse = npm:parts#blog\n[app:file]\nuse = file:part.cjs\n[app:no]\nuse = file:part.cjs#no\n',
+      'node_modules/parts/package.json': manifest({
+        type: 'commonjs',
+        exports: { './sessd': './plugin.js' },
+      }),
+      'node_modules/parts/plugin.js': `${mark}; exports.default = { apps: { blog: ${FACTORY('blog')} } }`,
+      'part.cjs': `${mark}; exports.default = ${FACTORY('default')}; exports.more = 1`,
+    }
+    expect(await use(files)).toMatchObject({ name: 'blog' })
+    expect(await use(files, 'app', 'file')).toMatchObject({ name: 'default' })
+    expect(await use(files, 'app', 'no')).toBe(
+      'x.ini:6: [app:no] use: file:part.cjs exports no "no". There is: default, more.',
+    )
+  })
+
   test('that is missing, or lacks the part, is told with what there is', async () => {
     const files = {
       'node_modules/parts/package.json': manifest({ name: 'parts', exports: { './sessd': './plugin.js' } }),
@@ -193,6 +212,16 @@ describe('a file', () => {
     }
     expect(await use(files)).toBe(
       'x.ini:2: [app:main] use: file:parts.js exports no "mak". Did you mean "make"? There is: make, default, other.',
+    )
+  })
+
+  test('whose name is empty, or holds a NUL character, is refused', async () => {
+    const message = (uri: string) => use({ 'x.ini': `[app:main]\nuse = ${uri}\n` })
+    expect(await message('')).toBe(
+      'x.ini:2: [app:main] use: there is no [app:], [composite:], [pipeline:] or [filter-app:]. The name is empty. There is: main.',
+    )
+    expect(await message('config:a\0b.ini')).toBe(
+      'x.ini:2: [app:main] use: a\0b.ini: is no name of a file: it holds a NUL character',
     )
   })
 

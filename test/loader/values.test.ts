@@ -144,12 +144,12 @@ describe('${file:path}', () => {
     expect(Object.fromEntries(conf.localConf)).toEqual({ a: 'to%ken\n', b: 'x' })
   })
 
-  test('that is missing, a directory or not UTF-8 is an error with its line', async () => {
+  test('that is missing, a directory, not UTF-8 or no name of a file is an error with its line', async () => {
     const directory = await fileDirectory({ 'x.ini': '' })
     await mkdir(join(directory, 'dir'))
     await writeFile(join(directory, 'bytes'), Uint8Array.of(0xff))
     const messages = []
-    for (const name of ['no', 'dir', 'bytes']) {
+    for (const name of ['no', 'dir', 'bytes', 'a\0b']) {
       await writeFile(join(directory, 'x.ini'), `${APP}a = \${file:${name}}\n`)
       const loader = await stubLoader()
       const error: unknown = await loader
@@ -161,6 +161,7 @@ describe('${file:path}', () => {
       'x.ini:3: [app:main] a: ${file:} of no: there is no such file',
       'x.ini:3: [app:main] a: ${file:} of dir: expected a regular file',
       'x.ini:3: [app:main] a: ${file:} of bytes: is not UTF-8',
+      'x.ini:3: [app:main] a: ${file:} of a\0b: is no name of a file: it holds a NUL character',
     ])
   })
 })

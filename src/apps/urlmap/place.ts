@@ -81,8 +81,8 @@ function parseHost(key: string, text: string): Omit<Place, 'path'> {
   return { host, port: port ?? '' }
 }
 
-/** A host name as it is compared: lower case, international names in ASCII. '' if it is none. */
+/** A host as it is compared: lower case, international names in ASCII, IPv6 in its short form. '' if it is none. */
 export function normalizeHost(name: string): string {
-  if (name.startsWith('[')) return /^\[[0-9a-f:.]+\]$/i.test(name) ? name.toLowerCase() : ''
+  if (name.startsWith('[')) return /^\[[0-9a-f:.]+\]$/i.test(name) ? domainToASCII(name) : ''
   return /^[\x21-\x7e]*$/.test(name) ? name.toLowerCase() : domainToASCII(name)
 }
