@@ -5,7 +5,9 @@ import { environ } from '../http/environ.js'
 import { hookResponse } from '../http/response-hooks.js'
 import type { App, Environ, Filter } from '../protocol.js'
 import { isPromise } from '../session/maybe-promise.js'
+import { showAsExpressSession } from './express-session.js'
 import { RequestSession, type SessionFilterConfig } from './session-handle.js'
+import type { SessionSockets } from './session-sockets.js'
 
 export interface SessionFilterSettings extends SessionFilterConfig {
   /** Under which name the handle stands in the environ. */
@@ -14,6 +16,8 @@ export interface SessionFilterSettings extends SessionFilterConfig {
   readonly reqProperty: string | undefined
   /** Whether the app is called when the session is loaded. */
   readonly preload: boolean
+  /** Where upgraded sockets are kept, so that they end with their session. */
+  readonly sockets?: SessionSockets
 }
 
 export function sessionFilter(config: SessionFilterSettings): Filter {
@@ -30,8 +34,12 @@ export function sessionFilter(config: SessionFilterSettings): Filter {
       }
     }
     if (next.upgrade !== undefined) {
+      // The one place where an id is read that nobody asked for: a socket must end with its session.
       app.upgrade = (req, socket, head) => {
-        attach(config, req).ended()
+        const handle = attach(config, req)
+        handle.ended()
+        const { id } = handle
+        if (id !== null) config.sockets?.add(id, socket)
         next.upgrade!(req, socket, head)
       }
     }
@@ -42,14 +50,24 @@ export function sessionFilter(config: SessionFilterSettings): Filter {
 function attach(config: SessionFilterSettings, req: IncomingMessage): RequestSession {
   const env = environ(req) as Environ & Record<string, unknown>
   const { environKey, reqProperty } = config
-  const outer = env[environKey]
-  if (outer instanceof RequestSession && outer.cookieName === config.cookieName) {
-    throw new Error(`two session filters with the cookie name "${config.cookieName}" are in front of one app`)
-  }
+  refuseSameCookie(env, config.cookieName)
   const handle = new RequestSession(config, req)
   env[environKey] = handle
   if (reqProperty !== undefined) setProperty(req, reqProperty, handle)
   return handle
+}
+
+const NAMES = Symbol('sessd.session cookies')
+
+/** Two filters with one cookie name would overwrite each other's cookies, whatever the environ calls their sessions. */
+function refuseSameCookie(env: object, name: string): void {
+  const record = env as { [NAMES]?: string | Set<string> }
+  const names = record[NAMES]
+  if (names === name || (names instanceof Set && names.has(name))) {
+    throw new Error(`two session filters with the cookie name "${name}" are in front of one app`)
+  }
+  if (names === undefined) record[NAMES] = name
+  else record[NAMES] = new Set(names instanceof Set ? names : [names]).add(name)
 }
 
 async function loadFirst(
@@ -58,8 +76,8 @@ async function loadFirst(
   req: IncomingMessage,
   next: () => unknown,
 ): Promise<unknown> {
-  const session = await handle.load()
-  if (config.reqProperty !== undefined) setProperty(req, config.reqProperty, session)
+  const session = await handle.load<Record<string, unknown>>()
+  if (config.reqProperty !== undefined) showAsExpressSession(req, config.reqProperty, session)
   return next()
 }
 

@@ -34,10 +34,28 @@ const ENDED: PropertyDescriptorMap = {
   writableEnded: { configurable: true, get: () => true },
 }
 
-function refuse(verb: string): never {
+/** What Node throws at those who come too late for the head. */
+export function refuse(verb: string): never {
   throw Object.assign(new Error(`Cannot ${verb} headers after they are sent to the client`), {
     code: 'ERR_HTTP_HEADERS_SENT',
   })
+}
+
+/** Makes the head of `res` look sent; answers a function that undoes it. */
+export function maskHead(res: ServerResponse): () => void {
+  return mask(res, HEAD_SENT)
+}
+
+/** Makes `res` look ended; answers a function that undoes it. */
+export function maskEnd(res: ServerResponse): () => void {
+  return mask(res, ENDED)
+}
+
+function mask(res: ServerResponse, properties: PropertyDescriptorMap): () => void {
+  Object.defineProperties(res, properties)
+  return () => {
+    for (const name of Object.keys(properties)) delete (res as unknown as Record<string, unknown>)[name]
+  }
 }
 
 /** Holds `res`. With `head`, its head is still to be written. */
@@ -45,8 +63,7 @@ export function holdBack(res: ServerResponse, head: boolean): Held {
   const calls: HeldCall[] = []
   let ended = false
   let refusedWrite = false
-  const masks = head ? [HEAD_SENT] : []
-  for (const mask of masks) Object.defineProperties(res, mask)
+  const unmask = head ? [maskHead(res)] : []
   return {
     head,
     calls,
@@ -55,35 +72,38 @@ export function holdBack(res: ServerResponse, head: boolean): Held {
     },
     add(method, args) {
       if (ended) {
-        if (method === 'write') refuseWrite(args)
+        if (method === 'write') answerCallback(args, writeAfterEnd())
+        else if (method === 'end') callWhenFinished(res, args)
         return
       }
       calls.push({ method, args })
       if (method === 'write') refusedWrite = true
       if (method === 'end') {
         ended = true
-        masks.push(ENDED)
-        Object.defineProperties(res, ENDED)
+        unmask.push(maskEnd(res))
       }
     },
     release() {
-      for (const mask of masks) {
-        for (const name of Object.keys(mask)) delete (res as unknown as Record<string, unknown>)[name]
-      }
+      for (const undo of unmask.splice(0)) undo()
     },
     abandon(error) {
-      for (const { args } of calls) {
-        const callback = args.at(-1)
-        if (typeof callback === 'function') callback(error)
-      }
+      for (const { args } of calls) answerCallback(args, error)
     },
   }
 }
 
-/** A write after the end: Node reports it to the callback and as an 'error' event, which nobody may be listening to. */
-function refuseWrite(args: unknown[]): void {
+/** Tells the callback of a call, if it has one, that it led nowhere. */
+export function answerCallback(args: readonly unknown[], error: unknown): void {
   const callback = args.at(-1)
-  if (typeof callback !== 'function') return
-  const error = Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
-  process.nextTick(callback as (error: Error) => void, error)
+  if (typeof callback === 'function') process.nextTick(callback as (error: unknown) => void, error)
+}
+
+/** Node reports it to the callback and as an 'error' event, which nobody may be listening to. */
+function writeAfterEnd(): Error {
+  return Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+}
+
+function callWhenFinished(res: ServerResponse, args: readonly unknown[]): void {
+  const callback = args.at(-1)
+  if (typeof callback === 'function') res.once('finish', callback as () => void)
 }

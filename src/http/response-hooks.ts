@@ -2,11 +2,13 @@
 //
 // Own properties hold functions shared by all responses, put there before the app sees `res` (an app may take
 // `res.end` before an await). A prototype swap (Express) does not undo them. As long as no hook has something to do, the
-// app's calls pass through as they came.
+// app's calls pass through as they came. A filter starts a new layer: hooks inside of it run before it, hooks outside after.
 
-import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { MaybePromise } from '../protocol.js'
-import { type Held, holdBack } from './held-response.js'
+import { takeHead } from './head-arguments.js'
+import { answerCallback, type Held, holdBack, refuse } from './held-response.js'
+import { filterMethods, type ResponseFilter } from './response-filter.js'
 
 /** Something that has work to do on a response. Of several, the one that was added last runs first. */
 export interface ResponseHook {
@@ -16,12 +18,14 @@ export interface ResponseHook {
   beforeHead(): MaybePromise<void>
   /** Called once beforeHead of all hooks is done: the last chance to change status and headers. */
   addHeaders(res: ServerResponse): void
+  /** The head is on its way: too late for headers. Called once, whoever wanted it. */
+  headLeft?(): void
   /** Whether something must be done before more of the body leaves; asked at each write after the head. */
   wantsBody(): boolean
   beforeBody(): MaybePromise<void>
   /** The response was ended by the app. */
   ended?(): void
-  /** Set by hookResponse: the hook that was there before. */
+  /** Set by hookResponse: the hook of the same layer that was there before. */
   outer: ResponseHook | null
 }
 
@@ -39,35 +43,65 @@ export interface Originals {
 /** `open`: the head is still to come. `held`: hooks are working. `passed`: the head is out. `failed`: answered by us. */
 type Phase = 'open' | 'held' | 'passed' | 'failed'
 
-class HookState {
+/** The hooks that were added one after the other, and where their calls go on: Node, or a filter and the layer outside. */
+class Layer {
   phase: Phase = 'open'
   readonly originals: Originals
-  hook: ResponseHook
+  readonly outer: Layer | null
+  /** The outermost layer: the one whose originals are Node's. */
+  readonly base: Layer
+  hook: ResponseHook | null = null
   held: Held | null = null
+  /** Why it has failed. */
+  error: unknown
+  /** Of the base: Node is at work, and what it calls on the response is for itself. */
+  inNode = false
 
-  constructor(originals: Originals, hook: ResponseHook) {
+  constructor(originals: Originals, outer: Layer | null) {
     this.originals = originals
-    this.hook = hook
+    this.outer = outer
+    this.base = outer === null ? this : outer.base
   }
 }
 
-const STATE = Symbol('sessd.response')
+const LAYER = Symbol('sessd.response')
 
-type Hooked = ServerResponse & { [STATE]: HookState }
+type Hooked = ServerResponse & { [LAYER]: Layer }
 
 /** Adds `hook` to `res`. Must be called before the app gets the response. */
 export function hookResponse(res: ServerResponse, hook: ResponseHook): void {
-  const state = (res as Hooked)[STATE]
-  if (state !== undefined) {
-    hook.outer = state.hook
-    state.hook = hook
-    return
+  const layer = (res as Hooked)[LAYER] ?? patch(res)
+  hook.outer = layer.hook
+  layer.hook = hook
+}
+
+/**
+ * Puts `filter` between what is inside (apps, and hooks and filters added from now on) and what is outside. Must be called
+ * before the app gets the response. Answers a function that takes it out again, with all that was added since.
+ */
+export function filterResponse(res: ServerResponse, filter: ResponseFilter): () => void {
+  const hooked = res as Hooked
+  const outer = hooked[LAYER] ?? patch(res)
+  const methods = filterMethods(res, filter, {
+    writeHead: (...args: unknown[]) => writeHeadAt(hooked, outer, args),
+    write: (...args: unknown[]) => writeAt(hooked, outer, args),
+    end: (...args: unknown[]) => endAt(hooked, outer, args),
+    flushHeaders: () => flushHeadersAt(hooked, outer),
+  })
+  hooked[LAYER] = new Layer(methods, outer)
+  return () => {
+    hooked[LAYER] = outer
   }
-  ;(res as Hooked)[STATE] = new HookState(originalsOf(res), hook)
+}
+
+function patch(res: ServerResponse): Layer {
+  const layer = new Layer(originalsOf(res), null)
+  ;(res as Hooked)[LAYER] = layer
   res.writeHead = writeHead as ServerResponse['writeHead']
   res.write = write as ServerResponse['write']
   res.end = end as ServerResponse['end']
-  res.flushHeaders = flushHeaders as ServerResponse['flushHeaders']
+  res.flushHeaders = flushHeaders
+  return layer
 }
 
 let lastOriginals: Originals | undefined
@@ -90,89 +124,128 @@ function originalsOf(res: ServerResponse): Originals {
 }
 
 function writeHead(this: Hooked, ...args: unknown[]): ServerResponse {
-  const state = this[STATE]
-  if (state.phase === 'failed') return this
-  if (state.phase === 'held') {
-    state.held!.add('writeHead', args)
-    return this
-  }
-  if (state.phase === 'passed' || !anyWantsHead(state)) {
-    state.phase = 'passed'
-    return state.originals.writeHead.apply(this, args as Parameters<ServerResponse['writeHead']>)
-  }
-  const status = takeHead(this, args)
-  if (ready(this, state, 'writeHead', status)) {
-    state.originals.writeHead.apply(this, status as Parameters<ServerResponse['writeHead']>)
-  }
-  return this
+  const layer = this[LAYER]
+  return writeHeadAt(this, layer.base.inNode ? layer.base : layer, args)
 }
 
 function write(this: Hooked, ...args: unknown[]): boolean {
-  const state = this[STATE]
-  if (!ready(this, state, 'write', args)) return state.phase === 'failed'
-  return state.originals.write.apply(this, args as Parameters<ServerResponse['write']>)
+  return writeAt(this, this[LAYER], args)
 }
 
 function end(this: Hooked, ...args: unknown[]): ServerResponse {
-  const state = this[STATE]
-  if (ready(this, state, 'end', args)) {
-    state.originals.end.apply(this, args as Parameters<ServerResponse['end']>)
-    for (let hook: ResponseHook | null = state.hook; hook !== null; hook = hook.outer) hook.ended?.()
-  }
-  return this
+  return endAt(this, this[LAYER], args)
 }
 
 function flushHeaders(this: Hooked): void {
-  const state = this[STATE]
-  if (ready(this, state, 'flushHeaders', [])) state.originals.flushHeaders.call(this)
+  flushHeadersAt(this, this[LAYER])
+}
+
+function writeHeadAt(res: Hooked, layer: Layer, args: unknown[]): ServerResponse {
+  if (layer.phase === 'failed' && !layer.base.inNode) return res
+  if (layer.phase === 'held') refuse('write')
+  if (layer.phase !== 'open' || !anyWantsHead(layer)) {
+    if (layer.phase === 'open') letHeadGo(layer)
+    pass(res, layer, 'writeHead', args)
+    return res
+  }
+  const status = takeHead(res, args)
+  if (ready(res, layer, 'writeHead', status)) pass(res, layer, 'writeHead', status)
+  return res
+}
+
+function writeAt(res: Hooked, layer: Layer, args: unknown[]): boolean {
+  if (!ready(res, layer, 'write', args)) return layer.phase === 'failed'
+  return pass(res, layer, 'write', args) as boolean
+}
+
+function endAt(res: Hooked, layer: Layer, args: unknown[]): ServerResponse {
+  if (ready(res, layer, 'end', args)) {
+    pass(res, layer, 'end', args)
+    for (let hook = layer.hook; hook !== null; hook = hook.outer) hook.ended?.()
+  }
+  return res
+}
+
+function flushHeadersAt(res: Hooked, layer: Layer): void {
+  if (ready(res, layer, 'flushHeaders', [])) pass(res, layer, 'flushHeaders', [])
+}
+
+/** What a held call is made by, at the layer that held it: layers inside have seen it already. */
+const MAKE: Record<keyof Originals, (res: Hooked, layer: Layer, args: unknown[]) => unknown> = {
+  writeHead: writeHeadAt,
+  write: writeAt,
+  end: endAt,
+  flushHeaders: flushHeadersAt,
+}
+
+/** Makes the call outside of `layer`. Node's own methods call back into the response, which is no call of the app's. */
+function pass(res: Hooked, layer: Layer, method: keyof Originals, args: unknown[]): unknown {
+  const call = layer.originals[method] as (...args: unknown[]) => unknown
+  if (res[LAYER] === layer || layer.outer !== null) return call.apply(res, args)
+  const { inNode } = layer
+  layer.inNode = true
+  try {
+    return call.apply(res, args)
+  } finally {
+    layer.inNode = inNode
+  }
 }
 
 /**
  * Runs the hooks that are due. True: go on with the call. False: the call was taken over, to be made later when the
  * hooks are done, or never because the response has failed.
  */
-function ready(res: Hooked, state: HookState, method: keyof Originals, args: unknown[]): boolean {
-  if (state.phase === 'failed') return false
-  if (state.phase === 'held') {
-    state.held!.add(method, args)
+function ready(res: Hooked, layer: Layer, method: keyof Originals, args: unknown[]): boolean {
+  if (layer.phase === 'failed') {
+    answerCallback(args, layer.error)
+    return false
+  }
+  if (layer.phase === 'held') {
+    layer.held!.add(method, args)
     return false
   }
   let waiting: MaybePromise<void>
   try {
-    if (state.phase === 'open') {
-      const wanted = anyWantsHead(state)
-      waiting = wanted ? runHead(state.hook) : undefined
-      if (wanted && waiting === undefined) addHeaders(res, state.hook)
+    if (layer.phase === 'open') {
+      const wanted = anyWantsHead(layer)
+      waiting = wanted ? runHead(layer.hook) : undefined
+      if (wanted && waiting === undefined) addHeaders(res, layer.hook)
     } else {
-      waiting = runBody(state.hook)
+      waiting = runBody(layer.hook)
     }
   } catch (error) {
-    fail(res, state, error)
+    fail(res, layer, error)
+    answerCallback(args, error)
     return false
   }
   if (waiting === undefined) {
-    state.phase = 'passed'
+    if (layer.phase === 'open') letHeadGo(layer)
     return true
   }
-  const head = state.phase === 'open'
-  state.phase = 'held'
-  state.held = holdBack(res, head)
-  state.held.add(method, args)
+  const head = layer.phase === 'open'
+  layer.phase = 'held'
+  layer.held = holdBack(res, head)
+  layer.held.add(method, args)
   waiting.then(
-    () => release(res, state),
-    (error: unknown) => fail(res, state, error),
+    () => release(res, layer),
+    (error: unknown) => fail(res, layer, error),
   )
   return false
 }
 
-function anyWantsHead(state: HookState): boolean {
-  for (let hook: ResponseHook | null = state.hook; hook !== null; hook = hook.outer) {
+function letHeadGo(layer: Layer): void {
+  layer.phase = 'passed'
+  for (let hook = layer.hook; hook !== null; hook = hook.outer) hook.headLeft?.()
+}
+
+function anyWantsHead(layer: Layer): boolean {
+  for (let hook = layer.hook; hook !== null; hook = hook.outer) {
     if (hook.wantsHead()) return true
   }
   return false
 }
 
-function runHead(first: ResponseHook): MaybePromise<void> {
+function runHead(first: ResponseHook | null): MaybePromise<void> {
   for (let hook: ResponseHook | null = first; hook !== null; hook = hook.outer) {
     const waiting = hook.wantsHead() ? hook.beforeHead() : undefined
     const { outer } = hook
@@ -180,13 +253,13 @@ function runHead(first: ResponseHook): MaybePromise<void> {
   }
 }
 
-function addHeaders(res: ServerResponse, first: ResponseHook): void {
+function addHeaders(res: ServerResponse, first: ResponseHook | null): void {
   for (let hook: ResponseHook | null = first; hook !== null; hook = hook.outer) {
     if (hook.wantsHead()) hook.addHeaders(res)
   }
 }
 
-function runBody(first: ResponseHook): MaybePromise<void> {
+function runBody(first: ResponseHook | null): MaybePromise<void> {
   for (let hook: ResponseHook | null = first; hook !== null; hook = hook.outer) {
     const waiting = hook.wantsBody() ? hook.beforeBody() : undefined
     const { outer } = hook
@@ -195,21 +268,24 @@ function runBody(first: ResponseHook): MaybePromise<void> {
 }
 
 /** Makes the calls that were held back. They may be held again: what was saved meanwhile is stored first. */
-function release(res: Hooked, state: HookState): void {
-  const held = state.held!
-  state.held = null
-  state.phase = 'passed'
+function release(res: Hooked, layer: Layer): void {
+  const held = layer.held!
+  layer.held = null
+  layer.phase = 'passed'
   held.release()
   try {
-    if (held.head) addHeaders(res, state.hook)
+    if (held.head) {
+      addHeaders(res, layer.hook)
+      letHeadGo(layer)
+    }
   } catch (error) {
-    state.held = held
-    fail(res, state, error)
+    layer.held = held
+    fail(res, layer, error)
     return
   }
   for (const { method, args } of held.calls) {
     try {
-      ;(res[method] as (...args: unknown[]) => unknown).apply(res, args)
+      MAKE[method](res, layer, args)
     } catch (error) {
       res.destroy(error as Error)
       return
@@ -219,61 +295,30 @@ function release(res: Hooked, state: HookState): void {
 }
 
 /** What was to be stored before this response could not be stored: nothing of it may look like success. */
-function fail(res: Hooked, state: HookState, error: unknown): void {
-  const held = state.held
-  state.held = null
+function fail(res: Hooked, layer: Layer, error: unknown): void {
+  const held = layer.held
+  layer.held = null
+  layer.error = error
   held?.release()
   if (res.headersSent) {
-    state.phase = 'failed'
+    layer.phase = 'failed'
     res.destroy(error as Error)
+    held?.abandon(error)
     return
   }
-  state.phase = 'passed'
+  layer.phase = 'passed'
   for (const name of res.getHeaderNames()) res.removeHeader(name)
   const body =
     error instanceof PublicError ? `Internal Server Error\n${error.message}\n` : 'Internal Server Error\n'
   res.statusCode = 500
-  res.statusMessage = ''
+  // http2 has none, and warns.
+  if (res.req.httpVersionMajor < 2) res.statusMessage = ''
   res.setHeader('Content-Type', 'text/plain; charset=utf-8')
   res.setHeader('Content-Length', Buffer.byteLength(body))
   res.setHeader('Cache-Control', 'no-store')
-  state.originals.end.call(res, body as never, 'utf8' as never)
-  state.phase = 'failed'
+  pass(res, layer, 'end', [body, 'utf8'])
+  layer.phase = 'failed'
   held?.abandon(error)
-}
-
-/**
- * Moves what writeHead was given into the response, as Node does when it writes a head: headers given here replace those
- * of the same name, pairs of one name are all kept. Answers the arguments that are left: status and reason.
- */
-function takeHead(res: ServerResponse, args: unknown[]): unknown[] {
-  const [status, reasonOrHeaders] = args
-  const reason = typeof reasonOrHeaders === 'string' ? reasonOrHeaders : undefined
-  const headers = (reason === undefined && reasonOrHeaders != null ? reasonOrHeaders : args[2]) as
-    | OutgoingHttpHeaders
-    | readonly unknown[]
-    | null
-    | undefined
-  if (Array.isArray(headers)) takePairs(res, headers)
-  else if (headers != null) {
-    for (const [name, value] of Object.entries(headers)) {
-      if (name !== '') res.setHeader(name, value as OutgoingHttpHeader as string)
-    }
-  }
-  return reason === undefined ? [status] : [status, reason]
-}
-
-/** `[name, value, name, value]` or `[[name, value], ...]`. */
-function takePairs(res: ServerResponse, list: readonly unknown[]): void {
-  const nested = Array.isArray(list[0])
-  if (!nested && list.length % 2 !== 0) {
-    throw Object.assign(new TypeError('writeHead expects an even number of names and values'), {
-      code: 'ERR_INVALID_ARG_VALUE',
-    })
-  }
-  const pairs: [string, string | string[]][] = []
-  if (nested) for (const pair of list) pairs.push(pair as [string, string])
-  else for (let i = 0; i < list.length; i += 2) pairs.push([list[i] as string, list[i + 1] as string])
-  for (const [name] of pairs) res.removeHeader(name)
-  for (const [name, value] of pairs) res.appendHeader(name, typeof value === 'number' ? `${value}` : value)
+  // Who waits with more of the body may go on: it leads nowhere, but to its end.
+  if (held?.refusedWrite === true) res.emit('drain')
 }

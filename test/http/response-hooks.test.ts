@@ -5,7 +5,12 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { hookResponse, PublicError, type ResponseHook } from '../../src/http/response-hooks.js'
+import {
+  filterResponse,
+  hookResponse,
+  PublicError,
+  type ResponseHook,
+} from '../../src/http/response-hooks.js'
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown
 
@@ -182,13 +187,16 @@ describe.each([
   ['a hook that works at once', () => cookieHook(false), true],
   ['a hook that takes its time', () => cookieHook(true), true],
   ['two hooks, one of them slow', () => cookieHook(true), true],
+  ['a filter around a slow hook, and an idle hook around both', () => cookieHook(true), true],
+  ['a filter around a hook with nothing to do', idle, false],
 ] as const)('a response with %s', (title, makeHook, adds) => {
   it.each(Object.entries(shapes))('answers as a bare server does: %s', async (name, handler) => {
     for (const method of name === 'trailers' ? ['GET'] : ['GET', 'HEAD']) {
       const bare = await get(await listen(handler), method)
       const hooked = await get(
         await listen((req, res) => {
-          if (title.startsWith('two')) hookResponse(res, idle())
+          if (title.startsWith('two') || title.includes('both')) hookResponse(res, idle())
+          if (title.includes('filter')) filterResponse(res, { head: () => 'pass' })
           hookResponse(res, makeHook())
           return handler(req, res)
         }),
@@ -262,6 +270,23 @@ describe('a response that is held back', () => {
     expect(calls).toEqual(['a', 'b', 'end'])
   })
 
+  it('refuses a second head as Node does', async () => {
+    const codes: unknown[] = []
+    const port = await listen((_req, res) => {
+      hookResponse(res, cookieHook(true))
+      res.writeHead(200)
+      try {
+        res.writeHead(404)
+      } catch (error) {
+        codes.push((error as NodeJS.ErrnoException).code)
+      }
+      res.end('a')
+      res.end('b', () => codes.push('end'))
+    })
+    expect(await get(port)).toContain('200 OK')
+    expect(codes).toEqual(['ERR_HTTP_HEADERS_SENT', 'end'])
+  })
+
   it('survives a client that is gone before it is released', async () => {
     let finish = () => {}
     const finished = new Promise<void>((resolve) => {
@@ -332,6 +357,29 @@ describe('a hook that fails', () => {
       res.end()
     })
     expect(await get(port)).toContain('500')
+  })
+
+  it.each([false, true])('answers every callback (slow hook: %s)', async (wait) => {
+    const answers: unknown[] = []
+    const port = await listen((_req, res) => {
+      hookResponse(res, failing(new Error('no'), wait))
+      for (const text of ['a', 'b']) res.write(text, (error) => answers.push((error as Error).message))
+      res.end('c', () => answers.push('end'))
+    })
+    expect(await get(port)).toContain('500')
+    expect(answers).toEqual(['no', 'no', 'end'])
+  })
+
+  it('lets go of what is piped into the response', async () => {
+    let piped: Promise<void> | undefined
+    const port = await listen((_req, res) => {
+      hookResponse(res, failing(new Error('no'), true))
+      // As with a client that goes away, what is left of the source is destroyed.
+      const source = Readable.from(Array.from({ length: 50 }, () => Buffer.alloc(10_000)))
+      piped = pipeline(source, res).catch(() => {})
+    })
+    expect(await get(port)).toContain('500')
+    await piped
   })
 
   it('cuts the connection when the head is out', async () => {
@@ -420,5 +468,71 @@ describe('http2', () => {
     for await (const chunk of stream) body += chunk
     expect(await headers).toMatchObject({ ':status': 201, 'x-app': '1', 'set-cookie': ['app=1', 'hook=1'] })
     expect(body).toBe('ab')
+  })
+
+  it.each([false, true])('gets a 500 and no warning from a hook that fails (slow hook: %s)', async (wait) => {
+    const warnings: string[] = []
+    const listener = (warning: Error) => warnings.push(warning.message)
+    process.on('warning', listener)
+    closing.push(() => process.off('warning', listener))
+    const hook = cookieHook(false, {
+      beforeHead() {
+        if (wait) return turn().then(() => Promise.reject(new Error('no')))
+        throw new Error('no')
+      },
+    })
+    const server = createHttp2Server((_req, res) => {
+      hookResponse(res as unknown as ServerResponse, hook)
+      res.writeHead(201, { 'x-app': '1', 'set-cookie': 'app=1' })
+      res.write('a')
+      res.end('b')
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const client = http2Connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    closing.push(() => {
+      client.destroy()
+      server.close()
+    })
+    const stream = client.request({ ':path': '/' })
+    const headers = new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve))
+    let body = ''
+    for await (const chunk of stream) body += chunk
+    expect(await headers).toMatchObject({ ':status': 500 })
+    expect(Object.keys(await headers)).not.toContain('set-cookie')
+    expect(body).toBe('Internal Server Error\n')
+    await turn()
+    expect(warnings).toEqual([])
+  })
+
+  it('survives a hook that fails after the head', async () => {
+    let saved = false
+    const server = createHttp2Server(async (_req, res) => {
+      hookResponse(
+        res as unknown as ServerResponse,
+        cookieHook(false, { wantsBody: () => saved, beforeBody: () => Promise.reject(new Error('no')) }),
+      )
+      res.writeHead(200)
+      res.write('a')
+      await turn()
+      saved = true
+      res.end('b')
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const client = http2Connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    closing.push(() => {
+      client.destroy()
+      server.close()
+    })
+    const stream = client.request({ ':path': '/' })
+    let body = ''
+    const outcome = new Promise<string>((resolve) => {
+      stream.on('data', (chunk) => {
+        body += chunk
+      })
+      stream.on('error', () => resolve('cut'))
+      stream.on('end', () => resolve('ended'))
+    })
+    await outcome
+    expect(body).not.toContain('b')
   })
 })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { applyChange } from '../../src/session/change.js'
 import type { Document } from '../../src/session/codec.js'
 import { sessdCodec } from '../../src/session/codecs/sessd.js'
-import { applyChange, SessionData } from '../../src/session/data.js'
+import { SessionData } from '../../src/session/data.js'
 
 function row(values: Record<string, unknown>): Document<string> {
   const encoded = Object.entries(values).map(([key, value]) => [key, JSON.stringify(value)] as const)
