@@ -1,17 +1,10 @@
 // From settings to the engine behind the filter: which store, which format, which keys.
 
-import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
 import { OptionError } from '../config/errors.js'
 import { type Clock, systemClock } from '../session/clock.js'
 import type { Codec } from '../session/codec.js'
-import { type BeakerCipher, beakerCipher } from '../session/codecs/beaker-cipher.js'
-import type { BeakerContainer } from '../session/codecs/beaker-container.js'
-import { beakerIdSigner, beakerSeal, beakerSigner } from '../session/codecs/beaker-cookie.js'
-import { beakerCodec } from '../session/codecs/beaker-row.js'
-import { type CookieSeal, sealedCookie } from '../session/codecs/sealed-cookie.js'
-import { sealedRows } from '../session/codecs/sealed-rows.js'
-import { sessdCodec } from '../session/codecs/sessd.js'
+import { beakerIdSigner } from '../session/codecs/beaker-cookie.js'
 import { CookieSessions } from '../session/cookie-sessions.js'
 import { guardedStore } from '../session/guarded-store.js'
 import { Session } from '../session/session.js'
@@ -23,7 +16,9 @@ import { StoredSessions } from '../session/stored-sessions.js'
 import { fileStore } from '../session/stores/file.js'
 import { memoryStore } from '../session/stores/memory.js'
 import { expressSession, type Takeover, translate } from '../session/takeover.js'
-import type { OwnExport, SessionOptions } from './session-options.js'
+import { importExport } from './own-export.js'
+import { containerOf, makeCodec, makeSeal, signingKeys, storeType } from './session-formats.js'
+import type { SessionOptions } from './session-options.js'
 import { MAX_PARTS, PART_LENGTH } from './session-ticket.js'
 
 /** What can't be written in a file. */
@@ -37,8 +32,6 @@ export interface CodeOptions {
   readonly clock?: Clock | undefined
 }
 
-type Keys = readonly [string, ...string[]]
-
 const name = (key: string) => `beaker.session.${key}`
 
 /** Imports what the settings name by `file:./x.js#Name`, relative to `directory`. Rejects with OptionError. */
@@ -46,13 +39,13 @@ export async function importOwn(given: SessionOptions, directory: string): Promi
   const { namespace_class, data_serializer, session_class } = given
   const own: { -readonly [K in keyof CodeOptions]: CodeOptions[K] } = {}
   if (namespace_class !== undefined) {
-    const makeStore = await importExport('namespace_class', namespace_class, directory)
+    const makeStore = await importExport(name('namespace_class'), namespace_class, directory)
     if (typeof makeStore !== 'function')
       throw new OptionError(name('namespace_class'), 'expected a function that makes a store')
     own.store = await makeStore(given)
   }
   if (typeof data_serializer === 'object') {
-    own.codec = (await importExport('data_serializer', data_serializer, directory)) as Codec<unknown>
+    own.codec = (await importExport(name('data_serializer'), data_serializer, directory)) as Codec<unknown>
     if (typeof own.codec?.decode !== 'function')
       throw new OptionError(
         name('data_serializer'),
@@ -60,7 +53,7 @@ export async function importOwn(given: SessionOptions, directory: string): Promi
       )
   }
   if (session_class !== undefined) {
-    const found = await importExport('session_class', session_class, directory)
+    const found = await importExport(name('session_class'), session_class, directory)
     if (!(typeof found === 'function' && found.prototype instanceof Session))
       throw new OptionError(name('session_class'), 'expected a subclass of Session')
     own.sessionClass = found as typeof Session
@@ -198,33 +191,10 @@ function makeStore(given: SessionOptions, clock: Clock, settings: SessionSetting
   })
 }
 
-/** Beaker's rule: a directory means files. */
-function storeType(given: SessionOptions): string {
-  return given.type ?? (given.data_dir === undefined && given.file_dir === undefined ? 'memory' : 'file')
-}
-
 function fileDirectory(given: SessionOptions): string {
   if (given.file_dir !== undefined) return given.file_dir
   if (given.data_dir !== undefined) return join(given.data_dir, 'container_file')
   throw new OptionError(name('data_dir'), 'missing: type = file needs a directory')
-}
-
-function containerOf(given: SessionOptions): BeakerContainer {
-  return CONTAINERS[storeType(given)] ?? 'memory'
-}
-
-/** How Beaker wraps a row in each type of store. */
-const CONTAINERS: Readonly<Record<string, BeakerContainer>> = {
-  file: 'file',
-  'ext:database': 'database',
-  database: 'database',
-  'ext:sqla': 'sqla',
-  sqla: 'sqla',
-  'ext:redis': 'redis',
-  'ext:rediscluster': 'rediscluster',
-  'ext:memcached': 'memcached',
-  memcached: 'memcached',
-  'ext:mongodb': 'mongodb',
 }
 
 function makeRevocations(given: SessionOptions, clock: Clock): SessionStore | null {
@@ -236,106 +206,6 @@ function makeRevocations(given: SessionOptions, clock: Clock): SessionStore | nu
     fsync: given.fsync,
     clock,
   })
-}
-
-function makeCodec(given: SessionOptions, container: BeakerContainer): Codec<unknown> | Codec<string> {
-  const { format } = given
-  if (format === 'sessd') {
-    if (given.data_serializer === 'pickle') {
-      throw new OptionError(
-        name('data_serializer'),
-        'format = sessd writes JSON: pickle needs format = beaker',
-      )
-    }
-    if (given.encrypt_key === undefined || container === 'cookie') return sessdCodec
-    return sealedRows(
-      sessdCodec,
-      sealedCookie({ name: 'row', secrets: encryptionKeys(given), encrypt: true }),
-    )
-  }
-  return beakerCodec({
-    serializer: given.data_serializer === 'json' ? 'json' : 'pickle',
-    version: format === 'beaker' ? '1.12' : '1.11',
-    container,
-    cipher: makeBeakerCipher(given),
-  }) as Codec<unknown>
-}
-
-function makeSeal(given: SessionOptions): CookieSeal {
-  if (given.format === 'sessd') {
-    return given.encrypt_key === undefined
-      ? sealedCookie({
-          name: given.key,
-          secrets: signingKeys(given),
-          encrypt: false,
-          deflateAbove: DEFLATE_ABOVE,
-        })
-      : sealedCookie({
-          name: given.key,
-          secrets: encryptionKeys(given),
-          encrypt: true,
-          deflateAbove: DEFLATE_ABOVE,
-        })
-  }
-  if (given.validate_key === undefined) {
-    throw new OptionError(name('validate_key'), 'missing: Beaker signs sessions of type = cookie with it')
-  }
-  return beakerSeal(beakerSigner([given.validate_key, ...given['secret.previous']]))
-}
-
-/** What fits into one cookie is left as it is: see docs/security.md about the length of compressed secrets. */
-const DEFLATE_ABOVE = 2900
-
-function makeBeakerCipher(given: SessionOptions): BeakerCipher | undefined {
-  const { encrypt_key, validate_key, crypto_type, encrypt_nonce_bits } = given
-  if (encrypt_key === undefined) return undefined
-  if (validate_key === undefined) {
-    throw new OptionError(name('validate_key'), 'missing: Beaker encrypts with it and encrypt_key together')
-  }
-  if (crypto_type === undefined || crypto_type === 'default') {
-    throw new OptionError(
-      name('crypto_type'),
-      'expected pycrypto, nss or cryptography: Beaker takes what is installed, and only you know what that is ' +
-        '(pycrypto also stands for pycryptodome and pycryptopp)',
-    )
-  }
-  if (encrypt_nonce_bits % 8 !== 0) {
-    throw new OptionError(name('encrypt_nonce_bits'), `expected a multiple of 8, got ${encrypt_nonce_bits}`)
-  }
-  return beakerCipher({
-    encryptKey: encrypt_key,
-    validateKey: validate_key,
-    cryptoType: crypto_type,
-    nonceBits: encrypt_nonce_bits,
-  })
-}
-
-/** The key that signs, then those that are still good. */
-function signingKeys(given: SessionOptions): Keys {
-  const first = given.type === 'cookie' ? (given.validate_key ?? given.secret) : given.secret
-  if (first === undefined) {
-    throw new OptionError(
-      name('secret'),
-      'missing: the key that signs cookies. `sessd secret` makes a good one',
-    )
-  }
-  return [first, ...given['secret.previous']]
-}
-
-/** Both keys count: who has one of them alone can open nothing. */
-function encryptionKeys(given: SessionOptions): Keys {
-  const [first, ...previous] = signingKeys(given).map((key) => `${given.encrypt_key}\n${key}`)
-  return [first!, ...previous]
-}
-
-async function importExport(key: string, own: OwnExport, directory: string): Promise<unknown> {
-  const module: Record<string, unknown> = await import(pathToFileURL(resolve(directory, own.file)).href)
-  const found = module[own.name]
-  if (found !== undefined) return found
-  throw new OptionError(
-    name(key),
-    `${own.file} exports no "${own.name}": it exports ${Object.keys(module).join(', ')}`,
-  )
 }
 
 function milliseconds(seconds: number | undefined): number | null {

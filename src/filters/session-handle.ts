@@ -12,10 +12,9 @@ import type { Session } from '../session/session.js'
 import { OversizedSession } from '../session/settings.js'
 import type { Engine, SessionState } from '../session/state.js'
 import type { Users } from '../session/users.js'
-
+import type { IdSource } from './session-converters.js'
 import type { SessionCookies } from './session-cookies.js'
 import { partName } from './session-cookies.js'
-import type { IdSource } from './session-options.js'
 import { hasCookie, headerName, MAX_PARTS, readTicket, splitValue } from './session-ticket.js'
 
 declare module '../protocol.js' {

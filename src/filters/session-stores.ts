@@ -56,6 +56,7 @@ const database = async () => {
       table: given.table_name,
       schema: given.schema_name,
       poolSize: given['sa.pool_size'],
+      prepare: given.prepared_statements,
       fsync: given.fsync,
       beaker: isBeaker(context),
       lifetime,

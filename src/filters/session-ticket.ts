@@ -2,9 +2,9 @@
 
 import type { IncomingMessage } from 'node:http'
 import { findCookie } from '../http/cookies.js'
+import type { IdSource } from './session-converters.js'
 import { partName } from './session-cookies.js'
 import type { SessionFilterConfig } from './session-handle.js'
-import type { IdSource } from './session-options.js'
 
 /** More cookies than these would not fit into the 16 KB that Node takes for all headers of a request. */
 export const MAX_PARTS = 4
