@@ -81,6 +81,7 @@ export class SessionState<E = unknown> {
   /** Set when the response is over: a save asked for after that is committed by whoever set it. */
   onLateSave: (() => void) | null = null
   #id: string | undefined
+  #locking: Promise<Release> | undefined
   #life = Symbol('life')
   /** The commit or reload that is under way. */
   #underWay: Promise<void> | null = null
@@ -217,7 +218,13 @@ export class SessionState<E = unknown> {
     const { locks } = this.engine
     if (locks === undefined) throw new Error('sessions of type = cookie can not be locked')
     if (this.release !== null || this.row === null) return
-    this.release = await locks.acquire(this.row.id)
+    // A request that asks twice at once must not wait for itself.
+    this.#locking ??= locks.acquire(this.row.id)
+    try {
+      this.release = await this.#locking
+    } finally {
+      this.#locking = undefined
+    }
   }
 
   /** Gives the lock back. Never rejects: a lock that can't be given back dies by itself. */

@@ -614,6 +614,18 @@ describe('locks', () => {
     expect(await bob.get('/lock')).toBe('locked')
   })
 
+  it('do not make a request wait for itself', async () => {
+    const bob = await visit({ lock_timeout: 1 }, async (req, res) => {
+      const session = await getSession(req)
+      await Promise.all([session.lock(), session.lock()])
+      await session.lock()
+      session.save()
+      res.end('locked')
+    })
+    await bob.get('/')
+    expect(await bob.get('/')).toBe('locked')
+  })
+
   it('are not for cookie sessions', async () => {
     const bob = await visit({ type: 'cookie' }, async (req, res) => {
       res.end(await (await getSession(req)).lock().catch((error: Error) => error.message))
