@@ -41,6 +41,8 @@ export interface SessionSummary {
 export interface SessionAdmin {
   /** The cookie's name, by which filters are told apart. */
   readonly name: string
+  /** Who shares the sessions; 'process': no other worker sees them. */
+  readonly scope: 'process' | 'host' | 'network'
   /** Live sessions; undefined for stores that can't list theirs. */
   list?(): AsyncIterable<SessionSummary>
   /** One session with its data; null when there is none. */
@@ -54,12 +56,23 @@ export interface SessionAdmin {
 export interface RunningServer {
   /** Where it listens, as a browser would be told: `http://127.0.0.1:8080`. One entry per listener. */
   readonly urls: readonly string[]
-  /** Stops accepting, lets running requests finish (bounded by `graceful_timeout`), then resolves. */
-  close(): Promise<void>
+  /**
+   * Stops accepting, lets running requests finish (bounded by `graceful_timeout`), then resolves. `patient`: another
+   * process listens on the same socket, so idle connections may stay for as long as they were promised.
+   */
+  close(how?: { readonly patient?: boolean }): Promise<void>
+  /** Reads files again that may be renewed while it runs: certificates. Throws, and keeps the old ones, if they are bad. */
+  reload?(): MaybePromise<void>
 }
 
 /** Starts to listen and resolves once it does. Rejects with a system error (`EADDRINUSE`) when it can't. */
-export type Server = (app: App) => Promise<RunningServer>
+export interface Server {
+  (app: App): Promise<RunningServer>
+  /** From how many processes it wants to be served; absent or 1: from the one that loads it. */
+  readonly workers?: number
+  /** The file that gets the id of the process to send signals to. */
+  readonly pidFile?: string
+}
 
 /**
  * Settings as a factory gets them: strings only, null prototype, so any name is an ordinary key.

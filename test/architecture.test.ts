@@ -25,6 +25,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/session/clock.ts',
     'src/session/id.ts',
     'src/session/maybe-promise.ts',
+    'src/session/turns.ts',
     'lazy peers',
     'src/config/',
     'src/protocol.ts',
@@ -39,7 +40,16 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'node',
     'node:http',
   ],
-  'src/apps/': ['src/http/', 'src/config/', 'src/protocol.ts', 'node', 'node:http', 'http-proxy'],
+  'src/frameworks/': ['src/filters/', 'src/session/', 'src/protocol.ts', 'node:http'],
+  'src/apps/': [
+    'src/http/',
+    'src/config/',
+    'src/protocol.ts',
+    'node',
+    'node:http',
+    'http-proxy',
+    'serve-static',
+  ],
   'src/servers/': ['src/http/', 'src/config/', 'src/protocol.ts', 'node', 'node:http'],
   'src/loader/': ['src/config/', 'src/protocol.ts', 'node', 'ini'],
   'src/builtins.ts': ['src/loader/', 'lazy src/filters/', 'lazy src/apps/', 'lazy src/servers/'],
@@ -58,6 +68,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/config/',
     'src/protocol.ts',
     'node',
+    'node:http',
     'commander',
   ],
   'src/index.ts': [
@@ -214,21 +225,21 @@ describe('the check itself', () => {
       'refuses a store that speaks HTTP',
       arrow('src/session/stores/file.ts', 'node:http'),
       'src/session/stores/file.ts imports node:http: src/session/stores/ may import src/session/store.ts, ' +
-        'src/session/clock.ts, src/session/id.ts, src/session/maybe-promise.ts, lazy peers, ' +
+        'src/session/clock.ts, src/session/id.ts, src/session/maybe-promise.ts, src/session/turns.ts, lazy peers, ' +
         'src/config/, src/protocol.ts, node',
     ],
     [
       'refuses a store that knows the session',
       arrow('src/session/stores/file.ts', 'src/session/session.ts'),
       'src/session/stores/file.ts imports src/session/session.ts: src/session/stores/ may import ' +
-        'src/session/store.ts, src/session/clock.ts, src/session/id.ts, src/session/maybe-promise.ts, lazy peers, ' +
+        'src/session/store.ts, src/session/clock.ts, src/session/id.ts, src/session/maybe-promise.ts, src/session/turns.ts, lazy peers, ' +
         'src/config/, src/protocol.ts, node',
     ],
     [
       'refuses a part that knows the command line',
       arrow('src/apps/urlmap.ts', 'src/cli/main.ts'),
       'src/apps/urlmap.ts imports src/cli/main.ts: src/apps/ may import src/http/, src/config/, src/protocol.ts, ' +
-        'node, node:http, http-proxy',
+        'node, node:http, http-proxy, serve-static',
     ],
     [
       'asks for a row for a new folder',

@@ -3,8 +3,9 @@
 
 import { type IncomingMessage, Server as NodeServer, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { answer } from '../http/answer.js'
+import { answer, isHttp2 } from '../http/answer.js'
 import type { App, Filter, MaybePromise } from '../protocol.js'
+import { assertUnread, type FetchHandler, fetchApp } from './fetch.js'
 
 type Next = (error?: unknown) => void
 type Middleware = (req: IncomingMessage, res: ServerResponse, next: Next) => unknown
@@ -12,20 +13,67 @@ type Middleware = (req: IncomingMessage, res: ServerResponse, next: Next) => unk
 /** For the loader: takes exports and results of factories by their shape. */
 export const adapt = { app: adaptApp, filter: adaptMiddleware }
 
+/** What `kind =` may say of an exported app, where its shape doesn't show it. */
+export type AppKind =
+  | 'handler'
+  | 'middleware'
+  | 'express'
+  | 'connect'
+  | 'koa'
+  | 'fastify'
+  | 'fetch'
+  | 'server'
+
 /**
- * An Express or Connect app, a Koa or Fastify instance (which is made ready), or an `http.Server`, as an App. undefined:
- * none of these. Throws for a fetch app, which can't be mounted yet.
+ * An Express or Connect app, a Koa or Fastify instance (which is made ready), an `http.Server`, or an object with a
+ * fetch handler (Hono, h3) as an App. With `kind`, as what that says. undefined: it is none of these, or not of that kind.
  */
-export function adaptApp(exported: unknown): MaybePromise<App | undefined> {
-  if (isConnectApp(exported)) return fromConnect(exported)
-  if (exported instanceof NodeServer) return fromServer(exported)
-  if (typeof exported !== 'object' || exported === null) return undefined
-  if (isKoa(exported)) return fromKoa(exported)
-  if (isFastify(exported)) return fromFastify(exported)
-  if ('fetch' in exported && typeof exported.fetch === 'function') {
-    throw new TypeError('an app with fetch(Request) can not be mounted yet, only Node handlers can')
+export function adaptApp(exported: unknown, kind?: string): MaybePromise<App | undefined> {
+  if (kind !== undefined) return Object.hasOwn(KINDS, kind) ? KINDS[kind as AppKind](exported) : undefined
+  for (const take of [takeConnect, takeServer, takeKoa, takeFastify, takeFetch]) {
+    const app = take(exported)
+    if (app !== undefined) return app
   }
   return undefined
+}
+
+type Take = (exported: unknown) => MaybePromise<App | undefined>
+
+const takeConnect: Take = (value) => (isConnectApp(value) ? fromConnect(value) : undefined)
+const takeServer: Take = (value) => (value instanceof NodeServer ? fromServer(value) : undefined)
+const takeKoa: Take = (value) => (isObject(value) && isKoa(value) ? fromKoa(value) : undefined)
+const takeFastify: Take = (value) => (isObject(value) && isFastify(value) ? fromFastify(value) : undefined)
+const takeFetch: Take = (value) => (isObject(value) ? fromFetch(value) : undefined)
+
+const KINDS: Readonly<Record<AppKind, Take>> = {
+  handler: (value) => (typeof value === 'function' ? (value as App) : undefined),
+  middleware: (value) => adaptMiddleware(value)?.((_req, res) => answer(res, 404)),
+  express: takeConnect,
+  connect: takeConnect,
+  koa: takeKoa,
+  fastify: takeFastify,
+  server: takeServer,
+  fetch: (value) => (typeof value === 'function' ? fetchApp(value as FetchHandler) : takeFetch(value)),
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Hono, h3, and what else is an object with `fetch(request)`. */
+function fromFetch(value: object): App | undefined {
+  if (!hasMethods(value, 'fetch')) return undefined
+  const holder = value as { fetch: FetchHandler }
+  return withClose(
+    fetchApp((request, env) => holder.fetch(request, env)),
+    value,
+  )
+}
+
+/** Whoever has something to close hears of the end. */
+function withClose(app: App, value: object): App {
+  if (hasMethods(value, 'close')) app.close = () => (value as { close(): MaybePromise<void> }).close()
+  return app
 }
 
 /** Connect middleware `(req, res, next)` as a Filter. An error given to `next` fails the request. undefined: no function. */
@@ -69,7 +117,14 @@ function isConnectApp(value: unknown): value is ConnectApp {
 
 /** An app ends what it has no route for; a bare Router, which can't listen, has to be told how. */
 function fromConnect(app: ConnectApp): App {
-  if (hasMethods(app, 'listen')) return (req, res) => app(req, res)
+  if (hasMethods(app, 'listen')) {
+    const isExpress = hasMethods(app, 'engine')
+    return withClose((req, res) => {
+      if (isExpress && isHttp2(res))
+        throw new Error("Express can't serve HTTP/2: it puts its own prototypes on requests")
+      return app(req, res)
+    }, app)
+  }
   return adaptMiddleware(app)!((_req, res) => answer(res, 404))
 }
 
@@ -103,7 +158,10 @@ function fromKoa(koa: Koa): App {
     return context
   }
   const handler = koa.callback()
-  return (req, res) => handler(req, res)
+  return (req, res) => {
+    assertUnread(req)
+    return handler(req, res)
+  }
 }
 
 interface Fastify {
@@ -118,7 +176,10 @@ function isFastify(value: object): value is Fastify {
 
 async function fromFastify(fastify: Fastify): Promise<App> {
   await fastify.ready()
-  const app: App = (req, res) => fastify.routing(req, res)
+  const app: App = (req, res) => {
+    assertUnread(req)
+    return fastify.routing(req, res)
+  }
   app.close = () => fastify.close()
   return app
 }
@@ -129,6 +190,7 @@ function fromServer(server: NodeServer): App | undefined {
   const app: App = (req, res) => {
     server.emit('request', req, res)
   }
+  app.close = () => void server.emit('close')
   if (server.listenerCount('upgrade') > 0) {
     app.upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => {
       server.emit('upgrade', req, socket, head)

@@ -1,15 +1,16 @@
 // Passes requests on to another HTTP server: egg:Paste#proxy. Bodies stream in both directions; below the mount's path
-// there is only what lies below the address. WebSockets are not passed on yet.
+// there is only what lies below the address. WebSockets are passed on too.
 
 import { boolean, duration, text, words } from '../config/converters.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
-import { answer } from '../http/answer.js'
+import { answer, refuseUpgrade } from '../http/answer.js'
 import { environ, settle } from '../http/environ.js'
 import { type ErrorReporter, reportError } from '../http/guard.js'
 import type { App, Conf } from '../protocol.js'
 import { Exchange, type Route } from './proxy/exchange.js'
 import { framingOf, type HeaderRules, requestHeaders } from './proxy/headers.js'
 import { makeForwarder } from './proxy/http-proxy.js'
+import { openTunnel } from './proxy/tunnel.js'
 import { makeAgent, parseAddress, upstreamTarget } from './proxy/upstream.js'
 
 export const options = {
@@ -75,10 +76,10 @@ export type ProxySettings = Pick<ProxyOptions, 'address'> & Partial<ProxyOptions
 
 function makeProxy(given: ProxyOptions, onError: ErrorReporter = reportError): App {
   const upstream = parseAddress(given.address)
-  const agent = makeAgent(upstream.target, {
-    connect: given.timeout * 1000,
-    silence: given.proxy_timeout * 1000,
-  })
+  const times = { connect: given.timeout * 1000, silence: given.proxy_timeout * 1000 }
+  const agent = makeAgent(upstream.target, times)
+  // A handshake is never sent on a used connection: if that had just been closed, it could not be sent again.
+  const tunnels = makeAgent(upstream.target, times)
   const methods = given.allowed_request_methods?.map((method) => method.toUpperCase())
   const rules: HeaderRules = {
     host: upstream.host,
@@ -107,7 +108,29 @@ function makeProxy(given: ProxyOptions, onError: ErrorReporter = reportError): A
     if (framing === undefined) return answer(res, 501)
     new Exchange(req, res, { target, headers: requestHeaders(req, framing, rules), framing }, route).start()
   }
-  app.close = () => agent.destroy()
+  app.upgrade = (req, socket, head) => {
+    if (!settle(req)) return refuseUpgrade(socket, 400)
+    if (req.headers.upgrade?.toLowerCase() !== 'websocket') return refuseUpgrade(socket, 501)
+    if (req.method !== 'GET' || (methods !== undefined && !methods.includes('GET'))) {
+      return refuseUpgrade(socket, 405)
+    }
+    const url = req.url!
+    const target = upstreamTarget(upstream, url, isExact(url) && environ(req).PATH_INFO === '')
+    const framing = framingOf(req)
+    // Bytes of a body would reach the upstream as if they were those of the WebSocket.
+    if (target === undefined || framing?.length !== 0) return refuseUpgrade(socket, 400)
+    openTunnel(socket, head, {
+      target: upstream.target,
+      agent: tunnels,
+      path: target,
+      headers: requestHeaders(req, framing, rules),
+      report: (error) => route.report(error, req),
+    })
+  }
+  app.close = () => {
+    agent.destroy()
+    tunnels.destroy()
+  }
   return app
 }
 

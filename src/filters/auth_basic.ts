@@ -33,7 +33,8 @@ export async function factory(globalConf: Conf, localConf: Conf): Promise<Filter
  * that a filter outside has vouched for passes. Throws OptionError for a realm that no header can hold.
  */
 export function authBasic(realm: string, check: AuthFunction): Filter {
-  if (!/^[ -~]+$/.test(realm)) throw new OptionError('realm', `expected ASCII text, got ${JSON.stringify(realm)}`)
+  if (!/^[ -~]+$/.test(realm))
+    throw new OptionError('realm', `expected ASCII text, got ${JSON.stringify(realm)}`)
   const challenge = `Basic realm="${realm.replace(/["\\]/g, '\\$&')}", charset="UTF-8"`
   const admit = async (req: Parameters<App>[0]): Promise<boolean> => {
     const env = environ(req)

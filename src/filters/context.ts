@@ -53,7 +53,9 @@ export function request(): IncomingMessage {
 }
 
 /** The session of the request that is being handled; see getSession. */
-export function session<T extends object = Record<string, unknown>>(environKey?: string): Promise<Session<T>> {
+export function session<T extends object = Record<string, unknown>>(
+  environKey?: string,
+): Promise<Session<T>> {
   return getSession<T>(request(), environKey)
 }
 

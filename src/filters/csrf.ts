@@ -17,7 +17,11 @@ export const options = {
     default: 'csrf_token',
     doc: 'Name of the form field that holds the token. Pylons called it _authentication_token.',
   }),
-  header: option({ type: text, default: 'X-CSRF-Token', doc: 'Name of the header that may hold it instead.' }),
+  header: option({
+    type: text,
+    default: 'X-CSRF-Token',
+    doc: 'Name of the header that may hold it instead.',
+  }),
   trusted_origins: option({
     type: words,
     default: [],

@@ -6,9 +6,13 @@ import type { Session } from '../session/session.js'
 import type { UserSession } from '../session/users.js'
 import type { SessionHandle } from './session-handle.js'
 
-/** A Node, Express or Connect request; what wraps one: a Koa context (`ctx.req`) or a Fastify request (`request.raw`). */
+/**
+ * A Node, Express or Connect request; what wraps one: a Koa context (`ctx.req`) or a Fastify request (`request.raw`); the
+ * Request that a fetch handler was given (not a copy of it).
+ */
 export type RequestLike =
   | IncomingMessage
+  | Request
   | { readonly req: IncomingMessage }
   | { readonly raw: IncomingMessage }
 
@@ -71,9 +75,10 @@ export function getSessionHandle(request: RequestLike, environKey = 'beaker.sess
   )
 }
 
-type Carrier = { environ?: Environ; raw?: Carrier; req?: Carrier }
+type Carrier = { environ?: Environ; raw?: Carrier; req?: Carrier; runtime?: { node?: { req?: Carrier } } }
 
 function environOf(request: RequestLike): Environ | undefined {
   const carrier = request as Carrier
-  return carrier.environ ?? carrier.raw?.environ ?? carrier.req?.environ
+  const { environ, raw, req, runtime } = carrier
+  return environ ?? raw?.environ ?? req?.environ ?? runtime?.node?.req?.environ
 }

@@ -66,9 +66,20 @@ export function grantip(
     const colon = text.indexOf(':')
     const user = (colon === -1 ? text : text.slice(0, colon)).trim()
     if (list === undefined)
-      errors.push(new OptionError(network, 'expected an address, a network (10.0.0.0/8) or a range (10.0.0.1-10.0.0.9)'))
-    else if (user === '') errors.push(new OptionError(network, 'expected a user, or user:role,role, got nothing'))
-    else grants.push({ list, user: user === '-' ? undefined : user, roles: colon === -1 ? undefined : roles(text, colon) })
+      errors.push(
+        new OptionError(
+          network,
+          'expected an address, a network (10.0.0.0/8) or a range (10.0.0.1-10.0.0.9)',
+        ),
+      )
+    else if (user === '')
+      errors.push(new OptionError(network, 'expected a user, or user:role,role, got nothing'))
+    else
+      grants.push({
+        list,
+        user: user === '-' ? undefined : user,
+        roles: colon === -1 ? undefined : roles(text, colon),
+      })
   }
   throwAll(errors)
   const grant = (req: IncomingMessage) => apply(req, grants, clobber)
@@ -103,7 +114,8 @@ function apply(req: IncomingMessage, grants: readonly Grant[], clobber: boolean)
   const type = isIPv6(address) ? 'ipv6' : 'ipv4'
   const found = grants.find(({ list }) => list.check(address, type))
   if (found === undefined) return
-  if (found.user !== undefined && (clobber || env.REMOTE_USER === undefined)) setIdentity(req, found.user, 'ip')
+  if (found.user !== undefined && (clobber || env.REMOTE_USER === undefined))
+    setIdentity(req, found.user, 'ip')
   if (found.roles !== undefined) {
     const held = env.REMOTE_USER_TOKENS
     env.REMOTE_USER_TOKENS = held ? `${held},${found.roles}` : found.roles
@@ -121,8 +133,12 @@ function parseNetwork(text: string): BlockList | undefined {
     if (!/^\d{1,3}$/.test(second) || Number(second) > (version === 6 ? 128 : 32)) return undefined
     list.addSubnet(first, Number(second), type)
   } else {
-    if (isIP(second) !== version || new BlockListOrder(type).isAfter(first, second)) return undefined
-    list.addRange(first, second, type)
+    if (isIP(second) !== version) return undefined
+    try {
+      list.addRange(first, second, type)
+    } catch {
+      return undefined // it ends before it begins
+    }
   }
   return list
 }

@@ -29,6 +29,8 @@ export interface LintOptions {
 export function lint({ onError = reportError }: LintOptions = {}): Filter {
   return (next) => {
     const app: App = (req, res) => {
+      // One watch sees all; a second one would find the calls of the first and never end.
+      if ((res as Watched)[WATCH] !== undefined) return next(req, res)
       const watch = new Watch(req, res, onError)
       if (!watch.attempt(() => checkRequest(req, res))) return
       return next(req, res)
@@ -71,10 +73,11 @@ class Watch {
   readonly originals: Pick<ServerResponse, 'writeHead' | 'write' | 'end'>
   broken = false
   status = 0
-  /** What Content-Length promised; undefined: nothing. */
+  /** What Content-Length promised; undefined: nothing, or nothing that must come (HEAD). */
   promised: number | undefined
   sent = 0
-  ended = false
+  /** `ending`: inside of `end`, which over HTTP/2 calls `write` for what it was given. */
+  phase: 'open' | 'ending' | 'ended' = 'open'
 
   constructor(
     req: IncomingMessage,
@@ -87,7 +90,6 @@ class Watch {
     this.#environ = environ(req)
     this.originals = { writeHead: res.writeHead, write: res.write, end: res.end }
     ;(res as Watched)[WATCH] = this
-    // An inner lint of the same response takes over: what the app does, it sees first.
     Object.assign(res, { writeHead, write, end })
   }
 
@@ -117,7 +119,8 @@ class Watch {
   chunk(chunk: unknown, encoding: unknown): boolean {
     if (chunk === undefined || chunk === null || typeof chunk === 'function') return true
     return this.attempt(() => {
-      if (this.ended) throw new LintError('after-end', 'the app wrote to a response that it had ended', chunk)
+      if (this.phase === 'ended')
+        throw new LintError('after-end', 'the app wrote to a response that it had ended', chunk)
       if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))
         throw new LintError('chunk', 'expected a string, a Buffer or a Uint8Array as body', chunk)
       this.sent +=
@@ -129,7 +132,8 @@ class Watch {
 
   over(): boolean {
     return this.attempt(() => {
-      if (this.promised === undefined || this.status === 304 || this.ended || this.#res.destroyed) return
+      if (this.promised === undefined || this.status === 304 || this.phase === 'ended' || this.#res.destroyed)
+        return
       if (this.promised !== this.sent)
         throw new LintError(
           'content-length',
@@ -170,6 +174,8 @@ function writeHead(this: Watched, ...args: unknown[]): ServerResponse {
 function write(this: Watched, ...args: unknown[]): boolean {
   const watch = this[WATCH]
   if (watch.broken) return true
+  if (watch.phase === 'ending')
+    return watch.originals.write.apply(this, args as Parameters<ServerResponse['write']>)
   if (!this.headersSent) this.writeHead(this.statusCode)
   if (watch.broken || !watch.chunk(args[0], args[1])) return true
   return watch.originals.write.apply(this, args as Parameters<ServerResponse['write']>)
@@ -178,13 +184,10 @@ function write(this: Watched, ...args: unknown[]): boolean {
 function end(this: Watched, ...args: unknown[]): ServerResponse {
   const watch = this[WATCH]
   if (watch.broken) return this
-  if (!this.headersSent) watch.status = this.statusCode
-  if (!watch.chunk(args[0], args[1])) return this
-  // Without a head yet, Node makes one now that may tell the length, through writeHead above.
-  const early = this.headersSent
-  if (early && !watch.over()) return this
-  if (!early && !watch.head([this.statusCode])) return this
-  if (!early && !watch.over()) return this
-  watch.ended = true
-  return watch.originals.end.apply(this, args as Parameters<ServerResponse['end']>)
+  if (!this.headersSent && !watch.head([this.statusCode])) return this
+  if (!watch.chunk(args[0], args[1]) || !watch.over()) return this
+  watch.phase = 'ending'
+  watch.originals.end.apply(this, args as Parameters<ServerResponse['end']>)
+  watch.phase = 'ended'
+  return this
 }

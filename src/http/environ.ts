@@ -24,7 +24,7 @@ export function environ(req: IncomingMessage): Environ {
 /**
  * Puts `req.url` into normal form (see path.ts) before anybody acts on it; the work is done once per request.
  * A target in absolute form gives way to its path, and its host replaces the Host header (RFC 9112, 3.2.2).
- * False: the target is none that can be served, answer 400. `OPTIONS *` is served and stays `*`.
+ * False: the target is none that can be served, or there are two hosts, answer 400. `OPTIONS *` is served and stays `*`.
  */
 export function settle(req: IncomingMessage): boolean {
   return RequestEnviron.settle(req, environ(req))
@@ -84,6 +84,7 @@ class RequestEnviron implements Environ {
     const own = #settled in held ? held : undefined
     const url = req.url ?? ''
     if (own && own.#settled === url) return true
+    if (hasManyHosts(req)) return false
     const settled = settledUrl(req, url)
     if (settled === undefined) return false
     if (settled !== url) {
@@ -218,6 +219,16 @@ function normalPath(name: string, text: string): string {
     )
   }
   return path
+}
+
+/** Node takes the first of several Host lines; what is in front of us may have taken another (RFC 9112, 3.2: refuse). */
+function hasManyHosts({ rawHeaders = [] }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
 }
 
 function settledUrl(req: IncomingMessage, url: string): string | undefined {

@@ -34,7 +34,9 @@ export function guard(app: App, { onError = reportError }: GuardOptions = {}): A
       fail(error, req, res)
     }
   }
-  if (app.upgrade !== undefined) guarded.upgrade = guardUpgrade(app, onError)
+  const upgrade = guardUpgrade(app, onError)
+  // Looked up each time: whether the app takes upgrades may change when a server gets another one.
+  Object.defineProperty(guarded, 'upgrade', { get: () => app.upgrade && upgrade, enumerable: true })
   return guarded
 }
 

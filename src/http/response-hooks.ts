@@ -82,6 +82,7 @@ export function hookResponse(res: ServerResponse, hook: ResponseHook): void {
 export function filterResponse(res: ServerResponse, filter: ResponseFilter): () => void {
   const hooked = res as Hooked
   const outer = hooked[LAYER] ?? patch(res)
+  const { writeHead, write, end, flushHeaders } = res
   const methods = filterMethods(res, filter, {
     writeHead: (...args: unknown[]) => writeHeadAt(hooked, outer, args),
     write: (...args: unknown[]) => writeAt(hooked, outer, args),
@@ -91,6 +92,7 @@ export function filterResponse(res: ServerResponse, filter: ResponseFilter): () 
   hooked[LAYER] = new Layer(methods, outer)
   return () => {
     hooked[LAYER] = outer
+    Object.assign(res, { writeHead, write, end, flushHeaders }) // as middleware inside may have covered ours
   }
 }
 

@@ -1,11 +1,14 @@
 // Finished apps of frameworks, mounted from an INI and asked over HTTP.
 
+import { once } from 'node:events'
+import { connect, createServer as createHttp2Server } from 'node:http2'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { adaptApp, adaptMiddleware } from '../../src/apps/adapt.js'
+import { guard } from '../../src/http/guard.js'
 import { loadApp } from '../../src/loader.js'
 import type { App } from '../../src/protocol.js'
-import { serveApp } from '../support/http.js'
+import { listenFree, serveApp } from '../support/http.js'
 
 const FRAMEWORKS = join(import.meta.dirname, '../fixtures/frameworks')
 const load = (name: string) => loadApp(`config:site.ini#${name}`, { relativeTo: FRAMEWORKS })
@@ -79,13 +82,6 @@ describe('is refused with a sentence:', () => {
 
   test.each([
     [
-      'hono',
-      at(
-        36,
-        '[app:hono]: file:./apps.js#hono threw TypeError: an app with fetch(Request) can not be mounted yet, only Node handlers can',
-      ),
-    ],
-    [
       'instance',
       at(
         39,
@@ -104,7 +100,56 @@ describe('is refused with a sentence:', () => {
   })
 })
 
+describe('kind says what an export is:', () => {
+  test.each([
+    ['handler', () => {}, true],
+    ['handler', {}, false],
+    ['middleware', (_req: unknown, _res: unknown, next: () => void) => next(), true],
+    ['middleware', 'x', false],
+    ['fetch', () => new Response('x'), true],
+    ['fetch', { fetch: () => new Response('x') }, true],
+    ['express', () => {}, false],
+    ['connect', {}, false],
+    ['koa', { fetch: () => new Response('x') }, false],
+    ['fastify', null, false],
+    ['server', {}, false],
+    ['constructor', () => {}, false],
+  ])('%s (%#)', async (kind, exported, taken) => {
+    expect((await adaptApp(exported, kind)) !== undefined).toBe(taken)
+  })
+
+  test('middleware as an app has a 404 behind it', async () => {
+    const app = await adaptApp((_req: unknown, _res: unknown, next: () => void) => next(), 'middleware')
+    const { url } = await serveApp(app!)
+    expect((await fetch(url)).status).toBe(404)
+  })
+})
+
 test('what is no app of any framework is left alone', () => {
   for (const value of [undefined, null, 1, 'x', {}, [], () => {}, class {}])
     expect(adaptApp(value)).toBeUndefined()
+})
+
+test('an Express app is refused to HTTP/2, where it would end the process', async () => {
+  const { express, koa } = (await import(join(FRAMEWORKS, 'apps.js'))) as { express: unknown; koa: unknown }
+  const [refused, served] = await Promise.all([adaptApp(express), adaptApp(koa)])
+  const errors: string[] = []
+  const guarded = [refused!, served!].map((app) =>
+    guard(app, { onError: (error) => errors.push((error as Error).message) }),
+  )
+  const server = createHttp2Server((req, res) => {
+    const [, name, ...rest] = req.url.split('/')
+    req.url = `/${rest.join('/')}`
+    guarded[name === 'express' ? 0 : 1]!(req as never, res as never)
+  })
+  const session = connect(`http://127.0.0.1:${await listenFree(server)}`)
+  onTestFinished(() => session.destroy())
+  const ask = async (path: string) => {
+    const stream = session.request({ ':path': path })
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+    stream.resume()
+    return headers[':status']
+  }
+  expect([await ask('/express/info'), await ask('/koa/info')]).toEqual([500, 200])
+  expect(errors).toEqual(["Express can't serve HTTP/2: it puts its own prototypes on requests"])
 })

@@ -235,10 +235,10 @@ describe('a proxy', () => {
     })
   })
 
-  test('does not crash by an upgrade request, nor pass it on', async () => {
+  test('does not crash by an upgrade request, and passes none on but WebSockets (tunnel.test.ts)', async () => {
     const behind = await upstream()
     const { port } = await serveProxy(behind.url)
-    const answer = await ask(port, '/ws', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: x')
+    const answer = await ask(port, '/ws', 'Connection: Upgrade', 'Upgrade: h2c')
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(behind.got[0]!.headers).not.toHaveProperty('upgrade')
     const wire = new Wire(port)
@@ -246,20 +246,6 @@ describe('a proxy', () => {
     wire.reset()
     await wire.closed
     expect(await ask(port, '/')).toMatch(/^HTTP\/1\.1 200 /)
-  })
-
-  test('beside an app that takes WebSockets refuses them with 501', async () => {
-    const behind = await upstream()
-    const sockets = Object.assign(() => {}, { upgrade: () => {} })
-    const { port } = await serveApp(urlmap({ '/ws': sockets, '/proxy': proxy({ address: behind.url }) }))
-    const text = 'GET /proxy/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
-    expect(await exchange(port, text)).toMatch(/^HTTP\/1\.1 501 Not Implemented\r\nConnection: close\r\n/)
-    const wire = new Wire(port)
-    wire.send(text)
-    wire.reset()
-    await wire.closed
-    expect(await ask(port, '/proxy/')).toMatch(/^HTTP\/1\.1 200 /)
-    expect(behind.got).toHaveLength(1)
   })
 
   test('closes its connections when it is closed', async () => {

@@ -217,3 +217,9 @@ test('egg:Paste#lint takes no settings', () => {
   const conf = makeConf([['colour', 'red']])
   expect(() => factory(conf, conf)).toThrow('colour: no such setting.')
 })
+
+test('a second lint in front of the same app changes nothing', async () => {
+  const { url, broken } = await linted(lint()((_req, res) => res.end('fine')))
+  expect(await (await fetch(url)).text()).toBe('fine')
+  expect(broken).toEqual([])
+})

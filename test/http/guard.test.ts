@@ -147,6 +147,15 @@ describe('a target that can not be served', () => {
     expect(errors).toEqual([])
   })
 
+  test('is answered 400 when it names two hosts', async () => {
+    const { port } = await guarded((_req, res) => res.end('reached'))
+    const request = (lines: string) => `GET / HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`
+    for (const lines of ['Host: a\r\nHost: b\r\n', 'host: a\r\nX-A: 1\r\nHOST: a\r\n']) {
+      expect(await exchange(port, request(lines))).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    }
+    expect(bodyOf(await exchange(port, request('Host: a\r\nFrom: b\r\n')))).toBe('reached')
+  })
+
   test('is answered 400 when it asks for an upgrade', async () => {
     const { port } = await guarded(withUpgrade(() => {}))
     expect(await exchange(port, upgradeRequest('/%00'))).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)

@@ -79,10 +79,10 @@ test('appConfig gives the merged settings in order, with both halves and the tre
 
 test('our own eggs are known by the names that Python files use', async () => {
   const relativeTo = await fileDirectory({
-    'x.ini': '[app:main]\nuse = egg:Paste#cascade\n[app:b]\nuse = egg:pastedeploy\n',
+    'x.ini': '[app:main]\nuse = egg:Paste#cgi\n[app:b]\nuse = egg:pastedeploy\n',
   })
   await expect(loadApp('config:x.ini', { relativeTo })).rejects.toThrow(
-    `${relativeTo}/x.ini:2: [app:main] use: egg:Paste has no app "cascade". There is: proxy, urlmap.`,
+    `${relativeTo}/x.ini:2: [app:main] use: egg:Paste has no app "cgi". There is: proxy, static, test, transparent_proxy, cascade, urlmap.`,
   )
   for (const uri of ['egg:Paste#http', 'egg:waitress', 'egg:WAITRESS#main', 'egg:sessd#http']) {
     expect(await loadServer(uri)).toBeTypeOf('function')

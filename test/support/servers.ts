@@ -1,7 +1,7 @@
 // Real servers for tests, from the system's binaries: on free ports, in directories of their own, ended after the tests.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -73,25 +73,34 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** A port that nobody listens on, from `lowest` up to `highest`. */
-export async function freePort(lowest = 0, highest = 65_535): Promise<number> {
-  for (;;) {
-    const wanted = lowest === 0 ? 0 : lowest + Math.floor(Math.random() * (highest - lowest))
-    const server = createServer()
-    const port = await new Promise<number | undefined>((resolve) => {
-      server.on('error', () => resolve(undefined))
-      server.listen(wanted, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-    })
-    await new Promise((resolve) => server.close(resolve))
-    if (port !== undefined) return port
-  }
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  return (await listenTo(0)) ?? freePort()
+}
+
+/** One whose bus port, 10000 higher, is free as well: nodes of a cluster talk to each other there. */
+async function freeNodePort(): Promise<number> {
+  const port = 15_000 + Math.floor(Math.random() * 17_000)
+  const isFree = (await listenTo(port)) !== undefined && (await listenTo(port + 10_000)) !== undefined
+  return isFree ? port : freeNodePort()
+}
+
+/** Listens for a moment; answers the port, or undefined when somebody else has it. */
+async function listenTo(wanted: number): Promise<number | undefined> {
+  const server = createServer()
+  const port = await new Promise<number | undefined>((resolve) => {
+    server.on('error', () => resolve(undefined))
+    server.listen(wanted, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }
 
 /** Starts one. When somebody else was faster to take the port, another is tried. */
 export async function startServer(spec: ServerSpec): Promise<TestServer> {
   const command = findProgram(spec.command)
   if (command === undefined) throw new Error(`no ${spec.command} here`)
-  const { isReady = accepts, choosePort = () => freePort() } = spec
+  const { isReady = accepts, choosePort = freePort } = spec
   const directory = mkdtempSync(join(tmpdir(), `${spec.command}-`))
 
   async function launch(port: number): Promise<ChildProcess | undefined> {
@@ -125,7 +134,12 @@ export async function startServer(spec: ServerSpec): Promise<TestServer> {
     port,
     address: `127.0.0.1:${port}`,
     directory,
-    pause: () => void current.kill('SIGSTOP'),
+    pause() {
+      current.kill('SIGSTOP')
+      while (isRunning(current)) {
+        // The signal is on its way.
+      }
+    },
     resume: () => void current.kill('SIGCONT'),
     kill,
     async restart() {
@@ -137,6 +151,15 @@ export async function startServer(spec: ServerSpec): Promise<TestServer> {
       await kill()
       rmSync(directory, { recursive: true, force: true })
     },
+  }
+}
+
+/** Whether the system shows the process as something else than stopped. Where it shows nothing: no. */
+function isRunning({ pid }: ChildProcess): boolean {
+  try {
+    return !/\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
   }
 }
 
@@ -214,8 +237,7 @@ export interface TestServers {
 export async function startRedisCluster({ replicas = false } = {}): Promise<TestServers> {
   const node: ServerSpec = {
     command: 'redis-server',
-    // Nodes talk to each other on another port, 10000 higher.
-    choosePort: () => freePort(15_000, 45_000),
+    choosePort: freeNodePort,
     args: (port) => [
       ...['--port', String(port), '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
       ...REDIS,

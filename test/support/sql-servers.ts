@@ -98,20 +98,20 @@ export async function startPostgres(): Promise<SqlTestServer> {
   }
 
   await query('CREATE DATABASE test', [], 'postgres')
-  const signal = (name: NodeJS.Signals) => {
-    for (const pid of familyOf(join(server.directory, 'data', 'postmaster.pid'))) kill(pid, name)
-  }
+  const family = () => familyOf(join(server.directory, 'data', 'postmaster.pid'))
   return {
     ...server,
     url: urlOf('postgresql', server.port),
     query: (sql, values) => query(sql, values),
-    pause: () => signal('SIGSTOP'),
-    resume: () => signal('SIGCONT'),
+    pause: () => pauseAll(family()),
+    resume() {
+      for (const pid of family()) kill(pid, 'SIGCONT')
+    },
     async kill() {
-      const family = familyOf(join(server.directory, 'data', 'postmaster.pid'))
+      const pids = family()
       await server.kill()
-      for (const pid of family) kill(pid, 'SIGKILL')
-      while (family.some((pid) => kill(pid, 0))) await sleep(5)
+      for (const pid of pids) kill(pid, 'SIGKILL')
+      while (pids.some((pid) => kill(pid, 0))) await sleep(5)
     },
   }
 }
@@ -124,6 +124,19 @@ function familyOf(pidFile: string): number[] {
     pid,
     ...(existsSync(children) ? readFileSync(children, 'utf8') : '').split(' ').filter(Boolean).map(Number),
   ]
+}
+
+/** Stops processes, and returns when all of their threads stand still. */
+function pauseAll(pids: readonly number[]): void {
+  for (const pid of pids) kill(pid, 'SIGSTOP')
+  const tasks = () =>
+    pids.flatMap((pid) => {
+      const folder = `/proc/${pid}/task`
+      return existsSync(folder) ? readdirSync(folder).map((task) => join(folder, task, 'stat')) : []
+    })
+  // After the name, which stands in parentheses, comes the state.
+  const runs = (stat: string) => existsSync(stat) && !/\) [TtZX] /.test(readFileSync(stat, 'latin1'))
+  while (tasks().some(runs));
 }
 
 /** Whether there is such a process. */
@@ -158,7 +171,8 @@ export async function startMariadb(): Promise<SqlTestServer> {
       }
       return [
         ...['--no-defaults', `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', ...user],
-        ...[`--socket=${join(directory, 'socket')}`, `--init-file=${join(directory, 'init.sql')}`, ...log],
+        ...[`--pid-file=${join(directory, 'pid')}`, `--socket=${join(directory, 'socket')}`],
+        ...[`--init-file=${join(directory, 'init.sql')}`, ...log],
         ...['--innodb-flush-log-at-trx-commit=2', '--skip-log-bin'],
         ...[`--ssl-cert=${join(directory, 'cert.pem')}`, `--ssl-key=${join(directory, 'key.pem')}`],
       ]
@@ -176,6 +190,7 @@ export async function startMariadb(): Promise<SqlTestServer> {
   return {
     ...server,
     url: urlOf('mysql', server.port),
+    pause: () => pauseAll([Number.parseInt(readFileSync(join(server.directory, 'pid'), 'utf8'), 10)]),
     async query(sql, values = []) {
       const connection = await createConnection({ ...login, port: server.port, database: 'test' })
       try {

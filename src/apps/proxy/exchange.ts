@@ -160,14 +160,18 @@ export class Exchange implements Outgoing {
   /** The upstream's side is over, well or not. */
   #closed(): void {
     if (this.#over || this.#proxyRes?.complete) return
-    const error = this.#error ?? new Error('the connection was closed without an answer')
+    const begun = this.#proxyRes !== undefined
+    const error = this.#error ?? new Error(begun ? 'the answer broke off' : CLOSED)
     if (this.#mayRepeat()) {
       this.#repeated = true
       this.#error = undefined
       this.start()
     } else {
       const late = this.#timedOut || (error as { code?: unknown }).code === 'ETIMEDOUT'
-      this.#fail(late ? 504 : 502, this.#timedOut ? new Error('no answer in time') : error)
+      this.#fail(
+        late ? 504 : 502,
+        this.#timedOut ? new Error(begun ? 'the answer stood still' : 'no answer in time') : error,
+      )
     }
   }
 
@@ -197,6 +201,8 @@ export class Exchange implements Outgoing {
 
 const BODY_TOUCHED =
   'the request body was read or changed before it got here: what reads it must put it back, unchanged'
+
+const CLOSED = 'the connection was closed without an answer'
 
 /** Whether a body is missing that should be there. Where its length is known, counting finds the rest. */
 function isConsumed(req: IncomingMessage, { length }: Framing): boolean {

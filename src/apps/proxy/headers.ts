@@ -135,7 +135,7 @@ export function writeHead(proxyRes: IncomingMessage, res: ServerResponse): void 
 }
 
 /** Names and values in turn, as they came. */
-function keptHeaders({ rawHeaders, headers }: IncomingMessage, status: number): string[] {
+export function keptHeaders({ rawHeaders, headers }: IncomingMessage, status: number): string[] {
   const named = connectionOptions(headers.connection)
   const kept: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {

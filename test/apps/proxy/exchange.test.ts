@@ -393,7 +393,7 @@ describe('an upstream', () => {
         wire.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
         const answer = await wire.untilClosed()
         expect(answer).not.toMatch(/\r\n0\r\n\r\n$/)
-        expect(reports).toHaveLength(1)
+        expect(reports).toEqual([expect.stringMatching(/: (?:the answer broke off|read ECONNRESET)$/)])
       }
     },
   )
@@ -413,6 +413,17 @@ describe('an upstream', () => {
     expect(bodyOf(answer)).toBe('504 Gateway Timeout: the server behind this address took too long\n')
     expect(reports).toEqual([`GET: proxy to ${behind.url}: no answer in time`])
     await closing(behind.sockets[0]!)
+  })
+
+  test('that stops in the middle of its answer resets the client', async () => {
+    const behind = await rawUpstream((socket) => {
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf'))
+    })
+    const { port, reports } = await serveProxy({ address: behind.url, proxy_timeout: 1 })
+    const wire = new Wire(port)
+    wire.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+    expect(await wire.untilClosed()).toMatch(/half$/)
+    expect(reports).toEqual([`GET: proxy to ${behind.url}: the answer stood still`])
   })
 
   test('to which no connection comes about in time is a 504', async () => {
