@@ -12,7 +12,11 @@ export interface Address {
 /** What to lay over the section's settings so that it listens on `given`, and for the rest where it did. */
 export function addressOverrides(settings: readonly NodeSetting[], given: Address): Conf {
   const own = new Map(settings.filter(({ scope }) => scope === 'local').map(({ key, value }) => [key, value]))
-  const listen = own.get('listen')
+  const words = own.get('listen')?.trim().split(/\s+/) ?? []
+  // Of several addresses the first one that is none of a unix socket.
+  const listen = own.has('listen')
+    ? (words.find((word) => !word.startsWith('unix:')) ?? '127.0.0.1')
+    : undefined
   const written = split(listen ?? own.get('host') ?? '')
   const host = given.host ?? written.host
   const port = given.port ?? written.port

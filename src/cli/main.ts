@@ -1,25 +1,35 @@
 // The command line: argv in, exit code out. A command is one file with a `register`, put into the list below.
 
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { register as check } from './check.js'
+import { register as completion } from './completion.js'
 import { glossary, section, styleHelp } from './help.js'
+import { register as init } from './init.js'
 import { register as makeConfig } from './make-config.js'
+import { register as options } from './options.js'
 import { exitCodeOf, reportError } from './report.js'
+import { register as request } from './request.js'
 import { register as secret } from './secret.js'
 import { register as serve } from './serve.js'
 import { register as sessions } from './sessions.js'
 import { register as show } from './show.js'
+import { register as systemd } from './systemd.js'
 import { type Cli, makeCli, type Streams } from './terminal.js'
+import { version } from './version.js'
 
 /** In the order of the help. */
 const commands: readonly ((program: Command, cli: Cli) => void)[] = [
   serve,
   check,
   show,
+  request,
+  init,
   makeConfig,
+  options,
   secret,
   sessions,
+  systemd,
+  completion,
 ]
 
 /**
@@ -68,11 +78,15 @@ function makeProgram(cli: Cli): Command {
   return program
 }
 
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return (manifest as { version: string }).version
+function processStreams(): Streams {
+  return { stdout: process.stdout, stderr: process.stderr, cwd: workingDirectory() }
 }
 
-function processStreams(): Streams {
-  return { stdout: process.stdout, stderr: process.stderr, cwd: process.cwd() }
+/** Where relative names start. A directory that was removed under us has no files any more, but still a name. */
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return process.env.PWD ?? '/'
+  }
 }

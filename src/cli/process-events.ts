@@ -1,6 +1,7 @@
 // What reaches the process and no caller: signals, errors that nobody caught, warnings. Each tap gives the event back to
 // whoever had it before when the function that it answers is called.
 
+import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 
 export type EndTap = () => void
@@ -18,6 +19,36 @@ export function tapSignals(hear: (signal: NodeJS.Signals) => void): EndTap {
   }
   process.on('SIGINT', listener).on('SIGTERM', listener)
   return () => void process.off('SIGINT', listener).off('SIGTERM', listener)
+}
+
+/**
+ * The same for a worker: Ctrl-C and a terminal that goes away reach all processes of a terminal, and it is the parent's
+ * business to tell; a SIGTERM is heard, however often.
+ */
+export function tapWorkerSignals(hear: () => void): EndTap {
+  const ignore = () => {}
+  process.on('SIGINT', ignore).on('SIGHUP', ignore).on('SIGTERM', hear)
+  return () => void process.off('SIGINT', ignore).off('SIGHUP', ignore).off('SIGTERM', hear)
+}
+
+/** Hears of each SIGHUP that is meant as an order. When a terminal that we run on goes away, that is a SIGTERM. */
+export function tapHangup(hear: () => void): EndTap {
+  const onTerminal = process.stdin.isTTY === true
+  const listener = () => {
+    if (onTerminal && !hasTerminal()) process.kill(process.pid, 'SIGTERM')
+    else hear()
+  }
+  process.on('SIGHUP', listener)
+  return () => void process.off('SIGHUP', listener)
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Hears of rejections and exceptions that nobody caught; Node would end the process at either. */

@@ -1,36 +1,42 @@
-// `sessd serve`: makes what the file describes, listens, and ends it in good order.
+// `sessd serve`: makes what the file describes, listens, and ends it in good order. With --reload or several workers this
+// process serves nothing itself, it only looks after those that do.
 
+import cluster from 'node:cluster'
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import type { Command } from 'commander'
 import { makeConf } from '../config/conf.js'
-import { integer } from '../config/converters.js'
-import type { ConfigLoader, LoadOptions } from '../loader.js'
-import type { Conf, RunningServer } from '../protocol.js'
+import { either, integer, oneOf } from '../config/converters.js'
+import type { ConfigLoader, ConfigWarning, LoadOptions } from '../loader.js'
+import type { Conf } from '../protocol.js'
 import { type Address, addressOverrides } from './address.js'
 import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
-import { tapSignals, tapStrays, tapWarnings } from './process-events.js'
+import { type EndTap, tapStrays, tapWarnings } from './process-events.js'
 import { reportStray, reportWarning } from './report.js'
+import { serveAlone } from './serve-alone.js'
+import type { ServeOptions } from './serve-given.js'
+import { serveAsWorker, serveByWorkers } from './serve-workers.js'
 import type { Cli } from './terminal.js'
-
-interface Options {
-  readonly appName?: string
-  readonly serverName?: string
-  readonly port?: string
-  readonly host?: string
-  readonly quiet?: true
-  readonly debug?: true
-}
+import { workerCount } from './worker-link.js'
 
 const port = integer(0, 65_535)
+const workers = either(integer(1, 1024), oneOf('auto'))
 
 export function register(program: Command, cli: Cli): void {
   takeTarget(program.command('serve'))
     .summary('serve what a file describes')
     .description(
-      'Makes the apps that an INI file describes and serves them, until SIGINT (Ctrl-C) or SIGTERM.',
+      'Makes the apps that an INI file describes and serves them, until SIGINT (Ctrl-C) or SIGTERM. SIGHUP loads ' +
+        'the file again; nobody waits for that.',
     )
     .option('-p, --port <port>', 'listen on this port; 0 for any free one')
     .option('-H, --host <host>', 'listen on this address')
+    .option('-w, --workers <count>', 'serve from so many processes; auto: one for each processor')
+    .option('--reload', 'load again when a file or module changes')
+    .option('--env-file <file>', 'take variables of the environment from a file, those that are not set')
     .option('-q, --quiet', 'say nothing but errors')
     .addHelpText(
       'after',
@@ -38,27 +44,61 @@ export function register(program: Command, cli: Cli): void {
         ['sessd serve app.ini', '[server:main] and [app:main] of app.ini'],
         ['sessd serve app.ini -p 0', 'on any free port'],
         ['sessd serve app.ini#admin', '[app:admin] in place of [app:main]'],
+        ['sessd serve app.ini --reload', 'while you work on it'],
         ['sessd serve app.ini debug=true', 'debug = true, whatever the file says'],
       ]),
     )
-    .action(async (file: string | undefined, assignments: string[], options: Options, command: Command) => {
-      const target = readTarget(command, cli, file, assignments, options.appName)
-      if (options.port !== undefined && port.parse(options.port) === undefined) {
-        command.error(`error: --port: expected ${port.expected}, got ${JSON.stringify(options.port)}`)
-      }
-      await serve(cli, target, options)
-    })
+    .action(
+      async (file: string | undefined, assignments: string[], options: ServeOptions, command: Command) => {
+        const target = readTarget(command, cli, file, assignments, options.appName)
+        if (options.port !== undefined && port.parse(options.port) === undefined) {
+          command.error(`error: --port: expected ${port.expected}, got ${JSON.stringify(options.port)}`)
+        }
+        if (options.workers !== undefined && workers.parse(options.workers) === undefined) {
+          command.error(
+            `error: --workers: expected ${workers.expected}, got ${JSON.stringify(options.workers)}`,
+          )
+        }
+        await serve(cli, target, options)
+      },
+    )
 }
 
-async function serve(cli: Cli, target: Target, options: Options): Promise<void> {
-  const debug = options.debug === true
-  const loud = options.quiet !== true
+async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<void> {
+  const asWorker = workerCount()
+  const loud = options.quiet !== true && (asWorker === undefined || cluster.worker!.id === 1)
+  const { stopped, stop, taps, onWarning } = begin(cli, loud, options.debug === true)
+  try {
+    const env = readEnvFile(cli, options.envFile)
+    const { createLoader } = await import('../loader.js')
+    const loader = createLoader({ env })
+    const how = { name: options.serverName, globalConf: target.globalConf }
+    const localConf = await findOverrides(loader, target.uri, how, options)
+    const given = { cli, target, options, env, localConf, loud, taps, stopped, stop, onWarning }
+    if (asWorker !== undefined) {
+      Object.assign(process.env, env)
+      return await serveAsWorker(given, asWorker)
+    }
+    const { value: server, close } = await loader.load('server', target.uri, { ...how, localConf })
+    await close()
+    const count = countOf(options.workers) ?? server!.workers ?? 1
+    const pidFile = server!.pidFile
+    // Workers read the environment's file for themselves, so that those that start later find what it says then.
+    if (count > 1 || options.reload === true) return await serveByWorkers(given, count, pidFile)
+    Object.assign(process.env, env)
+    await serveAlone(given, pidFile)
+  } finally {
+    for (const end of taps) end()
+  }
+}
+
+/** Hears what reaches nobody else. */
+function begin(cli: Cli, loud: boolean, debug: boolean) {
   let stop = () => {}
   const stopped = new Promise<void>((resolve) => {
     stop = resolve
   })
-  const taps = [
-    tapSignals(() => stop()),
+  const taps: EndTap[] = [
     tapStrays({
       // One app's slip must not end everybody's service.
       rejection: (error) => reportStray('a promise was rejected and nobody handled it', error, cli, debug),
@@ -70,39 +110,24 @@ async function serve(cli: Cli, target: Target, options: Options): Promise<void> 
     }),
     tapWarnings((message) => loud && reportWarning(message, cli)),
   ]
-  const { createLoader } = await import('../loader.js')
   const warned = new Set<string>()
-  const loader = createLoader({
-    // Each load tells what is odd about the file as a whole.
-    onWarning(warning) {
-      if (loud && !warned.has(warning.message)) reportWarning(warning, cli)
-      warned.add(warning.message)
-    },
-  })
-  let running: RunningServer | undefined
-  const start = async () => {
-    const { uri, name, globalConf } = target
-    const how = { name: options.serverName, globalConf }
-    const localConf = await findOverrides(loader, uri, how, options)
-    const server = await loader.load('server', uri, { ...how, localConf })
-    const app = await loader.load('app', uri, { name, globalConf })
-    running = await server.value!(app.value!)
-    if (loud) for (const url of running.urls) cli.say(`serving on ${url}`)
+  // Each load tells what is odd about the file as a whole.
+  const onWarning = (warning: ConfigWarning) => {
+    if (loud && !warned.has(warning.message)) reportWarning(warning, cli)
+    warned.add(warning.message)
   }
-  try {
-    await Promise.race([start().then(() => stopped), stopped])
-    if (loud) tellWhyItTakesLong(cli)
-    await running?.close()
-  } finally {
-    await loader.close()
-    for (const end of taps) end()
-  }
+  return { stopped, stop, taps, onWarning }
 }
 
-/** After a second; most stops are faster, and need no word. */
-function tellWhyItTakesLong(cli: Cli): void {
-  const hint = 'waiting for running requests; a second signal (Ctrl-C) ends them'
-  setTimeout(() => cli.say(hint), 1000).unref()
+/** The environment, with what the file sets where nobody else did. */
+function readEnvFile(cli: Cli, file: string | undefined): NodeJS.ProcessEnv {
+  if (file === undefined) return process.env
+  const given = parseEnv(readFileSync(resolve(cli.cwd, file), 'utf8'))
+  return { ...given, ...process.env }
+}
+
+function countOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : text === 'auto' ? availableParallelism() : Number(text)
 }
 
 /** What `-p` and `-H` change in the server's section. Its own address may be wrong, as long as it is not used. */

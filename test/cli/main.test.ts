@@ -9,6 +9,7 @@ const COMMANDS = [
   'check',
   'show',
   'request',
+  'init',
   'make-config',
   'options',
   'secret',

@@ -12,7 +12,13 @@ export function wantsWebSocket(req: IncomingMessage): boolean {
  * Has `server` read a request again, without its offer. Node stops reading HTTP at an upgrade request as soon as its
  * server has an 'upgrade' listener, so the head is put back in front of what has arrived of the body.
  */
-export function readAgain(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
+export function readAgain(
+  server: Server,
+  event: 'connection' | 'secureConnection',
+  req: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
   const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`]
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
     const name = req.rawHeaders[i]!
@@ -21,7 +27,7 @@ export function readAgain(server: Server, req: IncomingMessage, socket: Duplex, 
     lines.push(`${name}: ${/^connection$/i.test(name) ? withoutOffer(value) : value}`)
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
-  server.emit('connection', socket)
+  server.emit(event, socket)
 }
 
 function withoutOffer(connection: string): string {

@@ -1,0 +1,95 @@
+// The two sides of serving from several processes: the one that looks after the others, and each of the others.
+
+import { Crew } from './crew.js'
+import { hearModules, requiredModules } from './loaded-modules.js'
+import { tapHangup, tapSignals, tapWorkerSignals } from './process-events.js'
+import { shortName } from './report.js'
+import { type Serve, STAYS, tellWhyItTakesLong } from './serve-given.js'
+import { type Served, serveHere } from './serve-here.js'
+import { notify, writePidFile } from './service.js'
+import { Watcher } from './watcher.js'
+import { hearParent, tellParent } from './worker-link.js'
+
+/** Starts `count` workers and keeps them; SIGHUP, and with --reload every changed file, replaces them by new ones. */
+export async function serveByWorkers(
+  given: Serve,
+  count: number,
+  pidFile: string | undefined,
+): Promise<void> {
+  const { cli, options, target, loud, taps, stopped, stop } = given
+  let isReady = false
+  let turn = Promise.resolve()
+  const replace = (why: string) => {
+    if (!isReady) return
+    turn = turn.then(async () => {
+      if (loud) cli.say(why)
+      const done = await crew.replace()
+      if (loud || !done) cli.say(done ? 'loaded again' : STAYS)
+    })
+  }
+  const watcher = new Watcher(
+    (files) => replace(`${files.map((file) => shortName(file, cli)).join(', ')} changed, loading again`),
+    (sentence) => cli.say(sentence),
+  )
+  const crew = new Crew({
+    count,
+    say: (sentence) => cli.say(sentence),
+    onFile: (file) => options.reload === true && watcher.add(file),
+  })
+  const killAll = () => crew.kill()
+  process.on('exit', killAll) // after a second signal, for one
+  taps.push(
+    tapSignals(stop),
+    tapHangup(() => replace('loading again')),
+    () => watcher.close(),
+    () => process.off('exit', killAll),
+  )
+  let removePidFile = () => {}
+  try {
+    if (options.reload === true) watcher.add(target.file)
+    const started = await crew.start()
+    if (typeof started === 'number') {
+      cli.exitCode = started
+      return
+    }
+    isReady = true
+    removePidFile = writePidFile(pidFile)
+    if (loud) for (const url of started) cli.say(`serving on ${url}`)
+    await notify('READY=1')
+    await stopped
+    isReady = false
+    tellWhyItTakesLong(given)
+    await notify('STOPPING=1')
+    if (!(await crew.stop())) cli.exitCode = 1
+  } finally {
+    removePidFile()
+  }
+}
+
+/** Serves as one of `workers` processes, until the one that started it says stop. */
+export async function serveAsWorker(given: Serve, workers: number): Promise<void> {
+  const { options, taps, stopped, stop } = given
+  let patient = false
+  taps.push(
+    hearParent((order) => {
+      patient = order === 'retire'
+      stop()
+    }),
+    tapWorkerSignals(stop),
+  )
+  const tellFile = (file: string) => tellParent({ sessd: 'file', file })
+  if (options.reload === true) hearModules(tellFile)
+  let served: Served | undefined
+  const start = async () => {
+    try {
+      served = await serveHere({ ...given, serverName: options.serverName, workers }, (files) =>
+        files.forEach(tellFile),
+      )
+    } finally {
+      requiredModules().forEach(tellFile)
+    }
+    tellParent({ sessd: 'ready', urls: served.running.urls })
+  }
+  await Promise.race([start().then(() => stopped), stopped])
+  await served?.close({ patient })
+}

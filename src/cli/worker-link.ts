@@ -1,0 +1,37 @@
+// What a worker process and the one that started it say to each other.
+
+import cluster from 'node:cluster'
+
+/** How many workers there are; in a worker's environment only, so that it knows to be one. */
+export const WORKERS = 'SESSD_WORKERS'
+
+/** `retire`: others go on serving, so idle connections need not be cut. */
+export type ToWorker = 'stop' | 'retire'
+
+export type FromWorker =
+  | { readonly sessd: 'ready'; readonly urls: readonly string[] }
+  /** It has read this file: when that changes, so should the worker. */
+  | { readonly sessd: 'file'; readonly file: string }
+
+/** How many workers there are, in a worker; undefined in a process that somebody else started. */
+export function workerCount(): number | undefined {
+  return cluster.isWorker && process.env[WORKERS] ? Number(process.env[WORKERS]) : undefined
+}
+
+/** Says something to the process that started this worker; when that is gone, nobody hears it. */
+export function tellParent(message: FromWorker): void {
+  if (process.connected) process.send!(message, undefined, undefined, () => {})
+}
+
+/** Hears what this worker has to do. When the process that started it is gone, Node ends this one too. */
+export function hearParent(hear: (order: ToWorker) => void): () => void {
+  const onMessage = (message: unknown) => {
+    if (message === 'stop' || message === 'retire') hear(message)
+  }
+  process.on('message', onMessage)
+  return () => void process.off('message', onMessage)
+}
+
+export function isFromWorker(message: unknown): message is FromWorker {
+  return typeof message === 'object' && message !== null && 'sessd' in message
+}

@@ -1,0 +1,281 @@
+// The settings of egg:Paste#http and egg:waitress#main, and what a section of them means.
+
+import { resolve } from 'node:path'
+import {
+  boolean,
+  bytes,
+  type Converter,
+  duration,
+  either,
+  integer,
+  oneOf,
+  text,
+} from '../../config/converters.js'
+import { OptionError } from '../../config/errors.js'
+import { option, readOptions } from '../../config/options.js'
+import { type TrustedProxies, trustedProxies } from '../../http/trusted-proxies.js'
+import type { Conf } from '../../protocol.js'
+import { type Address, addresses, LOOPBACK, port, tcpAddress } from './address.js'
+import { type TlsFiles, tlsFiles } from './tls.js'
+
+const anything: Converter<string> = {
+  expected: 'anything',
+  parse: (text) => text,
+  accepts: (value): value is string => typeof value === 'string',
+}
+
+const ignored = (reason: string) =>
+  option({ type: anything, default: undefined, doc: 'Taken and ignored.', ignored: reason })
+
+/** Permissions in octal: 600, 0660. */
+const permissions: Converter<number> = {
+  expected: 'permissions in octal as in 600 or 0660',
+  parse: (text) => (/^0?[0-7]{3}$/.test(text.trim()) ? Number.parseInt(text.trim(), 8) : undefined),
+  accepts: (value): value is number => typeof value === 'number' && value >= 0 && value <= 0o777,
+}
+
+const NO_THREADS = 'one thread serves all requests, none waits for another'
+const NODES_OWN = "Node's own default is used"
+
+export const options = {
+  host: option({
+    type: tcpAddress,
+    default: undefined,
+    doc: 'The address to listen on, perhaps with the port; *: all. Without it, or blank: 127.0.0.1.',
+  }),
+  port: option({
+    type: port,
+    default: undefined,
+    doc: 'The port to listen on; 0: any free one. Default: 8080, with TLS 4443.',
+  }),
+  listen: option({
+    type: addresses,
+    default: undefined,
+    doc: 'In place of host and port: one or more addresses with spaces between, `unix:/path` among them.',
+  }),
+  unix_socket: option({
+    type: text,
+    default: undefined,
+    doc: 'The path of a unix socket to listen on, in place of host and port.',
+  }),
+  unix_socket_perms: option({
+    type: permissions,
+    default: 0o600,
+    doc: 'Who may use unix sockets: permissions in octal. Default: 600, the owner alone.',
+  }),
+  backlog: option({
+    type: integer(1, 65_535),
+    default: 511,
+    aliases: ['request_queue_size'],
+    doc: "How many connections may wait to be taken; the system's own limit holds too. Also: request_queue_size.",
+  }),
+  tls_cert: option({
+    type: text,
+    default: undefined,
+    doc: 'A PEM file with the certificate and those of its issuers. With it the server speaks TLS.',
+  }),
+  tls_key: option({
+    type: text,
+    default: undefined,
+    doc: "A PEM file with the certificate's key. Default: tls_cert, which then holds both.",
+  }),
+  ssl_pem: option({
+    type: text,
+    default: undefined,
+    doc: "Paste's way to say it: one PEM file with certificate and key.",
+  }),
+  workers: option({
+    type: either(integer(1, 1024), oneOf('auto')),
+    default: 1,
+    doc: 'How many processes serve; auto: one for each processor. More than 1 needs sessions that they can share.',
+  }),
+  graceful_timeout: option({
+    type: duration(0),
+    default: 30,
+    unit: 'seconds',
+    doc: 'How long running requests may go on when the server is closed.',
+  }),
+  drain_delay: option({
+    type: duration(0),
+    default: 0,
+    unit: 'seconds',
+    doc: 'How long new requests are still taken after SIGTERM, so that a load balancer sees that `healthz` is not ready.',
+  }),
+  pid_file: option({
+    type: text,
+    default: undefined,
+    doc: 'A file for the id of the process to send signals to; removed in the end.',
+  }),
+  trusted_proxies: option({
+    type: trustedProxies,
+    default: undefined,
+    aliases: ['trusted_proxy'],
+    doc: 'Whose X-Forwarded-For, -Proto and -Host are believed. Default: nobody. Also: trusted_proxy.',
+  }),
+  request_timeout: option({
+    type: duration(0),
+    default: 300,
+    unit: 'seconds',
+    aliases: ['requestTimeout'],
+    doc: 'How long a client may take to send a request; 0: for ever. Also: requestTimeout.',
+  }),
+  headers_timeout: option({
+    type: duration(0),
+    default: 60,
+    unit: 'seconds',
+    aliases: ['headersTimeout'],
+    doc: 'How long a client may take to send the head of a request. Also: headersTimeout.',
+  }),
+  keep_alive_timeout: option({
+    type: duration(0),
+    default: 5,
+    unit: 'seconds',
+    aliases: ['keepAliveTimeout'],
+    doc: 'How long a connection may idle between two requests. Also: keepAliveTimeout.',
+  }),
+  max_header_size: option({
+    type: bytes(1024),
+    default: 16_384,
+    unit: 'bytes',
+    aliases: ['maxHeaderSize', 'max_request_header_size'],
+    doc: 'How large the head of a request may be; larger is a 431. Also: maxHeaderSize, max_request_header_size.',
+  }),
+  max_headers_count: option({
+    type: integer(0),
+    default: 2000,
+    aliases: ['maxHeadersCount'],
+    doc: 'How many headers of a request are read, the rest is dropped; 0: all. Also: maxHeadersCount.',
+  }),
+  max_requests_per_socket: option({
+    type: integer(0),
+    default: 0,
+    aliases: ['maxRequestsPerSocket'],
+    doc: 'How many requests one connection may make; 0: any number. Also: maxRequestsPerSocket.',
+  }),
+  max_connections: option({
+    type: integer(0),
+    default: 0,
+    aliases: ['maxConnections', 'connection_limit'],
+    doc: 'How many connections each process takes at a time; 0: any number. Also: maxConnections, connection_limit.',
+  }),
+  no_delay: option({
+    type: boolean,
+    default: true,
+    aliases: ['noDelay'],
+    doc: 'Sends small packets at once (TCP_NODELAY). Also: noDelay.',
+  }),
+  threads: ignored(NO_THREADS),
+  daemon_threads: ignored(NO_THREADS),
+  use_threadpool: ignored(NO_THREADS),
+  threadpool_workers: ignored(NO_THREADS),
+  threadpool_max_requests: ignored(NO_THREADS),
+  threadpool_hung_thread_limit: ignored(NO_THREADS),
+  threadpool_kill_thread_limit: ignored(NO_THREADS),
+  threadpool_dying_limit: ignored(NO_THREADS),
+  threadpool_spawn_if_under: ignored(NO_THREADS),
+  threadpool_max_zombie_threads_before_die: ignored(NO_THREADS),
+  threadpool_hung_check_period: ignored(NO_THREADS),
+  threadpool_logger: ignored(NO_THREADS),
+  threadpool_error_email: ignored(NO_THREADS),
+  server_version: ignored('no Server header is sent'),
+  ident: ignored('no Server header is sent'),
+  protocol_version: ignored('HTTP/1.1 is spoken, and HTTP/1.0 with clients that do'),
+  socket_timeout: ignored(NODES_OWN),
+  channel_timeout: ignored(NODES_OWN),
+  cleanup_interval: ignored(NODES_OWN),
+  recv_bytes: ignored(NODES_OWN),
+  send_bytes: ignored(NODES_OWN),
+  asyncore_loop_timeout: ignored(NODES_OWN),
+  asyncore_use_poll: ignored(NODES_OWN),
+  log_socket_errors: ignored('a client that goes away is no error'),
+  expose_tracebacks: ignored('a stack is never sent to a client'),
+} as const
+
+/** How to take connections and requests; times in seconds, as in the table. */
+export interface ServerSettings {
+  readonly unixSocketPerms: number
+  readonly backlog: number
+  readonly gracefulTimeout: number
+  readonly drainDelay: number
+  readonly trustedProxies: TrustedProxies | undefined
+  readonly requestTimeout: number
+  readonly headersTimeout: number
+  readonly keepAliveTimeout: number
+  readonly maxHeaderSize: number
+  readonly maxHeadersCount: number
+  readonly maxRequestsPerSocket: number
+  readonly maxConnections: number
+  readonly noDelay: boolean
+}
+
+export interface SectionSettings extends ServerSettings {
+  readonly addresses: readonly Address[]
+  readonly tls: TlsFiles | undefined
+  readonly workers: number | 'auto'
+  readonly pidFile: string | undefined
+}
+
+export const DEFAULTS: ServerSettings = {
+  unixSocketPerms: options.unix_socket_perms.default,
+  backlog: options.backlog.default,
+  gracefulTimeout: options.graceful_timeout.default,
+  drainDelay: options.drain_delay.default,
+  trustedProxies: options.trusted_proxies.default,
+  requestTimeout: options.request_timeout.default,
+  headersTimeout: options.headers_timeout.default,
+  keepAliveTimeout: options.keep_alive_timeout.default,
+  maxHeaderSize: options.max_header_size.default,
+  maxHeadersCount: options.max_headers_count.default,
+  maxRequestsPerSocket: options.max_requests_per_socket.default,
+  maxConnections: options.max_connections.default,
+  noDelay: options.no_delay.default,
+}
+
+/** Reads a `[server:]` section. Relative files start at the directory of the INI file. Throws OptionError. */
+export function readSection(globalConf: Conf, localConf: Conf): SectionSettings {
+  const given = readOptions(options, localConf)
+  const directory = globalConf.here ?? process.cwd()
+  const tls = tlsFiles(given, directory)
+  const instead = given.listen !== undefined ? 'listen' : 'unix_socket'
+  if ((given.listen ?? given.unix_socket) !== undefined && ('host' in localConf || 'port' in localConf)) {
+    throw new OptionError(instead, 'says the same as host and port: give either it or them')
+  }
+  if (given.listen !== undefined && given.unix_socket !== undefined) {
+    throw new OptionError('unix_socket', 'stands in listen as unix:/path, when listen is given')
+  }
+  const host = given.host ?? LOOPBACK
+  if (host.port !== undefined && given.port !== undefined && given.port !== host.port) {
+    throw new OptionError('port', `given twice: host says ${host.port}`)
+  }
+  if (given.request_timeout !== 0 && given.headers_timeout > given.request_timeout) {
+    throw new OptionError(
+      'headers_timeout',
+      `expected no more than request_timeout, ${given.request_timeout} seconds`,
+    )
+  }
+  const defaultPort = given.port ?? (tls === undefined ? 8080 : 4443)
+  const listed: readonly Address[] =
+    given.listen ?? (given.unix_socket === undefined ? [host] : [{ path: given.unix_socket }])
+  return {
+    addresses: listed.map((address) => {
+      if ('path' in address) return { path: resolve(directory, address.path) }
+      return 'host' in address ? { host: address.host, port: address.port ?? defaultPort } : address
+    }),
+    tls,
+    workers: given.workers,
+    pidFile: given.pid_file === undefined ? undefined : resolve(directory, given.pid_file),
+    unixSocketPerms: given.unix_socket_perms,
+    backlog: given.backlog,
+    gracefulTimeout: given.graceful_timeout,
+    drainDelay: given.drain_delay,
+    trustedProxies: given.trusted_proxies,
+    requestTimeout: given.request_timeout,
+    headersTimeout: given.headers_timeout,
+    keepAliveTimeout: given.keep_alive_timeout,
+    maxHeaderSize: given.max_header_size,
+    maxHeadersCount: given.max_headers_count,
+    maxRequestsPerSocket: given.max_requests_per_socket,
+    maxConnections: given.max_connections,
+    noDelay: given.no_delay,
+  }
+}
