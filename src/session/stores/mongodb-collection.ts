@@ -62,12 +62,14 @@ export function mongoAccess({ url, collection, ttl, timeout }: MongoSettings): M
 
   async function open(): Promise<MongoCollection> {
     const { MongoClient } = await importPeer('ext:mongodb', 'mongodb', () => import('mongodb'))
+    // Somewhat longer than we wait: the driver gives up for itself, and says the less of the two.
+    const patience = timeout + 500
     const made: Client = new MongoClient(url, {
       promoteBuffers: true,
-      serverSelectionTimeoutMS: timeout,
-      connectTimeoutMS: timeout,
-      socketTimeoutMS: timeout,
-      waitQueueTimeoutMS: timeout,
+      serverSelectionTimeoutMS: patience,
+      connectTimeoutMS: patience,
+      socketTimeoutMS: patience,
+      waitQueueTimeoutMS: patience,
       appName: 'sessd',
     })
     client = made

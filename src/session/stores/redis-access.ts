@@ -59,6 +59,8 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
   const deadlines = new Deadlines(timeout)
   let { target } = settings
   let current: Attempt | undefined
+  /** No longer used, but there may be work under way. */
+  const retired = new Set<Attempt>()
   let closed = false
   let pause = 0
   let pausedUntil = 0
@@ -100,8 +102,17 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
     // A cluster must be found again also when the nodes that we were told of are those that are gone.
     const known = attempt.open?.nodes() ?? []
     if (known.length > 0) target = { ...target, nodes: [...settings.target.nodes, ...known] }
-    if (attempt.open?.isUsable() === true) setTimeout(() => attempt.destroy(), timeout).unref()
-    else attempt.destroy()
+    if (attempt.open?.isUsable() !== true) {
+      attempt.destroy()
+      return
+    }
+    retired.add(attempt)
+    setTimeout(() => retire(attempt), timeout).unref()
+  }
+
+  function retire(attempt: Attempt): void {
+    retired.delete(attempt)
+    attempt.destroy()
   }
 
   return {
@@ -126,6 +137,7 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
       await deadlines.idle()
       current?.destroy()
       current = undefined
+      for (const attempt of retired) retire(attempt)
     },
   }
 }

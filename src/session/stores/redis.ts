@@ -133,15 +133,13 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
       const bytes = Buffer.isBuffer(payload)
         ? payload
         : Buffer.from(payload.buffer, payload.byteOffset, payload.length)
-      const span = spanUntil(expiresAt)
-      if (expected === null) {
-        const born = span === '' || Number(span) > 0
-        return access.run((link) =>
-          born ? insert(link, key, bytes, span) : saveIf(link, key, bytes, span, ''),
-        )
-      }
-      const digest = expected instanceof Uint8Array ? digestOf(expected) : 'none'
-      return access.run((link) => saveIf(link, key, bytes, span, digest))
+      const digest = expected === null ? '' : expected instanceof Uint8Array ? digestOf(expected) : 'none'
+      return access.run((link) => {
+        // Only now: to connect may have taken its time.
+        const span = spanUntil(expiresAt)
+        const isPlain = digest === '' && (span === '' || Number(span) > 0)
+        return isPlain ? insert(link, key, bytes, span) : saveIf(link, key, bytes, span, digest)
+      })
     },
 
     async delete(id) {
@@ -152,8 +150,8 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
     async touch(id, expiresAt) {
       const key = keyOf(id)
       if (expiresAt !== null) {
-        const span = spanUntil(expiresAt)
-        return (await access.run((link) => link.send(key, ['PEXPIRE', key, span]))) === 1
+        const moved = await access.run((link) => link.send(key, ['PEXPIRE', key, spanUntil(expiresAt)]))
+        return moved === 1
       }
       // PERSIST answers 0 also for a row that never had an expiry.
       const [, exists] = await access.run((link) =>

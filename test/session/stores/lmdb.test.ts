@@ -89,9 +89,11 @@ test('keeps a row that was set aside for a week, for somebody to look at', async
   await store.setAside?.('broken')
   const database = openLmdb({ path: directory, encoding: 'binary', useVersions: true })
   onTestFinished(() => database.close())
+  database.resetReadTxn()
   expect(String(database.get('broken.corrupt')).slice(8)).toBe('what is it')
   now += 7 * 86_400_000
   expect(await store.sweep?.(10)).toBe(1)
+  database.resetReadTxn()
   expect(database.get('broken.corrupt')).toBe(undefined)
 })
 

@@ -104,7 +104,8 @@ export function mysqlServer({ target, layout, poolSize, timeout, prepare }: Serv
         held = connection
         const done: Callback<unknown> = (error, result) => {
           held = undefined
-          connection.release()
+          if (READ_ONLY.has(numberOf(error))) connection.destroy()
+          else connection.release()
           if (error) reject(error)
           else resolve(result)
         }
@@ -207,8 +208,11 @@ export function mysqlServer({ target, layout, poolSize, timeout, prepare }: Serv
 /** ER_DUP_ENTRY; its message holds the id, and so must not leave this file. */
 const DUPLICATE = 1062
 
+/** What a server says that was the primary once. The address may lead to another one by now. */
+const READ_ONLY = new Set<unknown>([1290, 1792, 1836])
+
 function numberOf(error: unknown): unknown {
-  return (error as { errno?: unknown }).errno
+  return (error as { errno?: unknown } | null)?.errno
 }
 
 function statementsFor(layout: Layout) {

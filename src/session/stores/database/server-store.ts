@@ -63,18 +63,20 @@ export function serverStore(server: SqlServer, layout: Layout, clock: () => numb
 
   /** Makes the table when it turns out to be missing, and tries again where others were in the way. */
   async function once<R>(work: () => Promise<R>, mayRepeat = false): Promise<R> {
-    for (let collisions = 0, lost = 0, made = false; ; ) {
+    let collisions = 0
+    let isMade = false
+    let isRepeated = false
+    for (;;) {
       try {
         return await work()
       } catch (error) {
         const diagnosis = server.diagnose(error)
-        if (diagnosis === 'no-table' && !made) {
-          made = true
+        if (diagnosis === 'no-table' && !isMade) {
+          isMade = true
           await createTable()
-        } else if (
-          !(diagnosis === 'collision' && ++collisions <= MAX_COLLISIONS) &&
-          !(diagnosis === 'lost' && mayRepeat && ++lost <= 1)
-        ) {
+        } else if (diagnosis === 'lost' && mayRepeat && !isRepeated) {
+          isRepeated = true
+        } else if (diagnosis !== 'collision' || ++collisions > MAX_COLLISIONS) {
           throw error
         }
       }
