@@ -253,6 +253,8 @@ export const options = {
     doc: 'A store of yours, as in file:./x.js#makeStore: called with the settings, it answers a SessionStore.',
   }),
   id: ignored('one id for all would be one session for all'),
+  bind: ignored('an object of SQLAlchemy, which no INI can hold: ext:database takes a url'),
+  table: ignored('an object of SQLAlchemy, which no INI can hold: ext:database takes a table_name'),
   log_file: ignored('Beaker does not use it either'),
   webtest_varname: ignored('for tests of Python apps'),
 } as const satisfies OptionTable

@@ -64,6 +64,11 @@ const stores: [string, () => Partial<Options>][] = [
   ['a slow store', () => ({ store: slowStore(memoryStore()) })],
   ['file', () => ({ data_dir: temporaryDirectory() })],
   ['memory in Beaker format', () => ({ type: 'memory', format: 'beaker', data_serializer: 'json' })],
+  ['memory in Beaker 1.11 format', () => ({ type: 'memory', format: 'beaker-1.11' })],
+  [
+    'a cookie in Beaker 1.11 format',
+    () => ({ type: 'cookie', format: 'beaker-1.11', validate_key: 'v'.repeat(32) }),
+  ],
   ['file in Beaker format', () => ({ data_dir: temporaryDirectory(), format: 'beaker' })],
   [
     'file as JSON in Beaker format',

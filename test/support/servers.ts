@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,11 +37,6 @@ export interface ServerSpec {
   /** Which port to take. Default: any that is free. */
   choosePort?(): Promise<number>
 }
-
-const running = new Set<ChildProcess>()
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 /**
  * Describes tests that need programs of the system. Where one is missing they are skipped, with its name in the title,
@@ -78,9 +73,12 @@ export async function freePort(): Promise<number> {
   return (await listenTo(0)) ?? freePort()
 }
 
-/** One whose bus port, 10000 higher, is free as well: nodes of a cluster talk to each other there. */
+/**
+ * One whose bus port, 10000 higher, is free as well: nodes of a cluster talk to each other there. Both are below the
+ * ports that systems give to outgoing connections.
+ */
 async function freeNodePort(): Promise<number> {
-  const port = 15_000 + Math.floor(Math.random() * 17_000)
+  const port = 12_000 + Math.floor(Math.random() * 10_000)
   const isFree = (await listenTo(port)) !== undefined && (await listenTo(port + 10_000)) !== undefined
   return isFree ? port : freeNodePort()
 }
@@ -105,8 +103,7 @@ export async function startServer(spec: ServerSpec): Promise<TestServer> {
 
   async function launch(port: number): Promise<ChildProcess | undefined> {
     const child = spawn(command!, spec.args(port, directory), { cwd: directory, stdio: 'ignore' })
-    running.add(child)
-    child.once('exit', () => running.delete(child))
+    endWithUs(child, directory)
     while (child.exitCode === null && child.signalCode === null) {
       if (await isReady(port)) return child
       await sleep(10)
@@ -152,6 +149,19 @@ export async function startServer(spec: ServerSpec): Promise<TestServer> {
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** Ends a server, and removes its directory, when this process ends, in whatever way: a test run that is broken off. */
+function endWithUs(child: ChildProcess, directory: string): void {
+  const script = 'cat > /dev/null; kill -9 "$0"; rm -rf "$1"'
+  const watcher = spawn('/bin/sh', ['-c', script, String(child.pid), directory], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  watcher.unref()
+  // Who reads what we never write learns when we are gone.
+  ;(watcher.stdin as Socket).unref()
+  child.once('exit', () => watcher.kill('SIGKILL'))
 }
 
 /** Whether the system shows the process as something else than stopped. Where it shows nothing: no. */
@@ -243,7 +253,8 @@ export async function startRedisCluster({ replicas = false } = {}): Promise<Test
       ...REDIS,
     ],
   }
-  const servers = await Promise.all(Array.from({ length: replicas ? 6 : 3 }, () => startServer(node)))
+  const servers: TestServer[] = []
+  while (servers.length < (replicas ? 6 : 3)) servers.push(await startServer(node))
   const addresses = servers.map(({ address }) => address)
   const shape = ['--cluster-replicas', replicas ? '1' : '0', '--cluster-yes']
   await run('redis-cli', ['--cluster', 'create', ...addresses, ...shape])

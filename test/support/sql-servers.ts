@@ -156,10 +156,11 @@ export async function startMariadb(): Promise<SqlTestServer> {
     command: 'mariadbd',
     args(port, directory) {
       const data = join(directory, 'data')
-      const log = ['--innodb-log-file-size=8M', '--innodb-buffer-pool-size=16M']
+      // In the common temporary directory, one that starts takes away what another one has there.
+      const own = [`--tmpdir=${directory}`, '--innodb-log-file-size=8M', '--innodb-buffer-pool-size=16M']
       if (!existsSync(data)) {
         give(directory)
-        const install = ['--no-defaults', `--datadir=${data}`, '--skip-test-db', ...log, ...user]
+        const install = ['--no-defaults', `--datadir=${data}`, '--skip-test-db', ...own, ...user]
         run('mariadb-install-db', install, directory)
         writeFileSync(
           join(directory, 'init.sql'),
@@ -172,7 +173,7 @@ export async function startMariadb(): Promise<SqlTestServer> {
       return [
         ...['--no-defaults', `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', ...user],
         ...[`--pid-file=${join(directory, 'pid')}`, `--socket=${join(directory, 'socket')}`],
-        ...[`--init-file=${join(directory, 'init.sql')}`, ...log],
+        ...[`--init-file=${join(directory, 'init.sql')}`, ...own],
         ...['--innodb-flush-log-at-trx-commit=2', '--skip-log-bin'],
         ...[`--ssl-cert=${join(directory, 'cert.pem')}`, `--ssl-key=${join(directory, 'key.pem')}`],
       ]

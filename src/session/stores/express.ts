@@ -89,9 +89,15 @@ export function expressStore(
     })
   }
 
-  /** express-session does this with each request; nothing of ours keeps it alive before it is saved. */
-  async function keepAlive(id: string, { session }: Found): Promise<void> {
-    await (await open()).touch(id, touchedForeign(session)).catch(() => {})
+  /**
+   * express-session does this with each request; nothing of ours keeps a row of its alive before it is saved. In turn,
+   * because some stores read and write the whole row for it.
+   */
+  function keepAlive(id: string): Promise<void> {
+    return inTurn(id, async (calls) => {
+      const found = await findLive(id)
+      if (found?.isForeign === true) await calls.touch(id, touchedForeign(found.session))
+    })
   }
 
   async function* listIds(): AsyncGenerator<string> {
@@ -116,7 +122,7 @@ export function expressStore(
       const found = await read(id)
       if (found === null) return null
       if (isLive(found)) {
-        if (found.isForeign) void keepAlive(id, found)
+        if (found.isForeign) keepAlive(id).catch(() => {})
         return found.stored
       }
       await removeExpired(id)
@@ -147,7 +153,7 @@ export function expressStore(
       return inTurn(id, async (calls) => {
         const found = await findLive(id)
         if (found === null) return false
-        if (found.isForeign) await keepAlive(id, found)
+        if (found.isForeign) await calls.touch(id, touchedForeign(found.session))
         else await calls.set(id, withExpiry(found.session, expiresAt, clock()))
         return true
       })
