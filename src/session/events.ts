@@ -17,3 +17,26 @@ const channel = diagnostics_channel.channel('sessd:session')
 export function publish(event: SessionEvent): void {
   if (channel.hasSubscribers) channel.publish(event)
 }
+
+/** One operation of a store outside this process, as it ended: also on time-outs, and when the breaker refused it. */
+export interface StoreOperation {
+  readonly operation: 'load' | 'save' | 'delete' | 'touch' | 'ping' | 'setAside'
+  /** How long it took. */
+  readonly milliseconds: number
+  readonly outcome: 'done' | 'failed' | 'late' | 'refused'
+}
+
+const operations = diagnostics_channel.channel('sessd:store')
+
+/** The time to measure from; null when nobody listens on `sessd:store`. */
+export function beginOperation(): number | null {
+  return operations.hasSubscribers ? performance.now() : null
+}
+
+export function endOperation(
+  operation: StoreOperation['operation'],
+  begun: number | null,
+  outcome: StoreOperation['outcome'],
+): void {
+  if (begun !== null) operations.publish({ operation, milliseconds: performance.now() - begun, outcome })
+}

@@ -2,7 +2,7 @@
 // answers at once while the backend is known to be down. Written once, for all stores.
 
 import type { MaybePromise } from '../protocol.js'
-import { publish } from './events.js'
+import { beginOperation, endOperation, publish, type StoreOperation } from './events.js'
 import { isPromise } from './maybe-promise.js'
 import type { SessionStore } from './store.js'
 
@@ -28,22 +28,26 @@ const PROBE_AFTER = 500
 export function guardedStore(store: SessionStore, options: GuardOptions): SessionStore {
   const breaker = new Breaker()
 
-  function run<R>(operation: string, call: () => MaybePromise<R>): MaybePromise<R> {
+  function run<R>(operation: StoreOperation['operation'], call: () => MaybePromise<R>): MaybePromise<R> {
+    const begun = beginOperation()
     if (!breaker.admits()) {
+      endOperation(operation, begun, 'refused')
       throw new StoreUnavailable(`the session store is away: ${breaker.reason}`)
     }
     let result: MaybePromise<R>
     try {
       result = call()
     } catch (error) {
+      endOperation(operation, begun, 'failed')
       breaker.failed(error)
       throw error
     }
     if (!isPromise(result)) {
+      endOperation(operation, begun, 'done')
       breaker.succeeded()
       return result
     }
-    return withDeadline(result, operation, options.timeout, breaker)
+    return withDeadline(result, operation, begun, options.timeout, breaker)
   }
 
   const { touch, sweep, ids, setAside, ping, close } = store
@@ -66,24 +70,30 @@ export function guardedStore(store: SessionStore, options: GuardOptions): Sessio
 
 function withDeadline<R>(
   result: Promise<R>,
-  operation: string,
+  operation: StoreOperation['operation'],
+  begun: number | null,
   timeout: number,
   breaker: Breaker,
 ): Promise<R> {
   return new Promise((resolve, reject) => {
+    let late = false
     const timer = setTimeout(() => {
+      late = true
       const error = new StoreUnavailable(`the session store did not ${operation} within ${timeout} ms`)
+      endOperation(operation, begun, 'late')
       breaker.failed(error)
       reject(error)
     }, timeout)
     result.then(
       (value) => {
         clearTimeout(timer)
+        if (!late) endOperation(operation, begun, 'done')
         breaker.succeeded()
         resolve(value)
       },
       (error: unknown) => {
         clearTimeout(timer)
+        if (!late) endOperation(operation, begun, 'failed')
         breaker.failed(error)
         reject(error)
       },

@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { StoreOperation } from '../../src/session/events.js'
 import { guardedStore, StoreUnavailable } from '../../src/session/guarded-store.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
@@ -101,5 +103,30 @@ describe('a guarded store', () => {
       state.health = 'well'
       expect(await store.load('x')).toBeNull()
     }
+  })
+})
+
+describe('the channel sessd:store', () => {
+  it('tells each operation once, with its outcome and how long it took', async () => {
+    const told: StoreOperation[] = []
+    const listen = (message: unknown) => told.push(message as StoreOperation)
+    subscribe('sessd:store', listen)
+    onTestFinished(() => void unsubscribe('sessd:store', listen))
+    const { state, store } = backend()
+    await store.load('x')
+    state.health = 'broken'
+    await fail(store, 4)
+    state.health = 'silent'
+    const late = expect(store.delete('x')).rejects.toThrow(StoreUnavailable)
+    await vi.advanceTimersByTimeAsync(2000)
+    await late
+    expect(() => store.load('x')).toThrow(StoreUnavailable)
+    expect(told.map(({ operation, outcome }) => `${operation} ${outcome}`)).toEqual([
+      'load done',
+      ...Array(4).fill('load failed'),
+      'delete late',
+      'load refused',
+    ])
+    expect(told[5]!.milliseconds).toBeGreaterThanOrEqual(2000)
   })
 })
