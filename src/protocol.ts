@@ -31,6 +31,8 @@ export interface SessionSummary {
   readonly accessed: number | null
   /** When it dies unless it is used; null: never. */
   readonly expiresAt: number | null
+  /** Whom it is bound to, if anybody. */
+  readonly user?: string
   /** Of the row. */
   readonly bytes: number
   /** Why the row can't be read, or not all of it. */
@@ -49,6 +51,8 @@ export interface SessionAdmin {
   show(id: string): Promise<(SessionSummary & { readonly data: Readonly<Record<string, unknown>> }) | null>
   /** Ends a session; answers whether there was one. */
   revoke(id: string): Promise<boolean>
+  /** Ends all sessions of a user; answers how many. undefined where sessions can't be bound to users. */
+  revokeUser?(user: string): Promise<number>
   /** Removes what has expired, telling after each step how much that was; answers the sum. */
   purge?(onStep: (removed: number) => void): Promise<number>
 }

@@ -9,6 +9,7 @@ import type { Cli } from './terminal.js'
 interface Options {
   readonly appName?: string
   readonly key?: string
+  readonly user?: string
   readonly json?: true
 }
 
@@ -24,19 +25,24 @@ export function register(program: Command, cli: Cli): void {
         ['sessd sessions list app.ini', 'who is there'],
         ['sessd sessions show app.ini 6937c6a0ab38', 'the data of one session'],
         ['sessd sessions revoke app.ini 6937c6a0ab38', 'log it out'],
+        ['sessd sessions revoke app.ini --user bob', 'log bob out everywhere'],
         ['sessd sessions purge app.ini', 'remove what has expired'],
       ]),
     )
 
-  add(sessions, 'list', 'list live sessions').action((file, options: Options, command: Command) =>
-    withAdmin(cli, command, file, options, async (admin) => {
-      if (admin.list === undefined) command.error("error: this store can't list its sessions")
-      const rows: SessionSummary[] = []
-      for await (const summary of admin.list()) rows.push(summary)
-      if (options.json === true) cli.print(JSON.stringify(rows, null, 2))
-      else tellList(cli, rows)
-    }),
-  )
+  add(sessions, 'list', 'list live sessions')
+    .option('-u, --user <name>', 'only those that are bound to this user')
+    .action((file, options: Options, command: Command) =>
+      withAdmin(cli, command, file, options, async (admin) => {
+        if (admin.list === undefined) command.error("error: this store can't list its sessions")
+        const rows: SessionSummary[] = []
+        for await (const summary of admin.list()) {
+          if (options.user === undefined || summary.user === options.user) rows.push(summary)
+        }
+        if (options.json === true) cli.print(JSON.stringify(rows, null, 2))
+        else tellList(cli, rows)
+      }),
+    )
 
   add(sessions, 'show', 'show sessions with their data', true).action(
     (file, ids, options: Options, command: Command) =>
@@ -49,14 +55,17 @@ export function register(program: Command, cli: Cli): void {
       }),
   )
 
-  add(sessions, 'revoke', 'end sessions', true).action((file, ids, options: Options, command: Command) =>
-    withAdmin(cli, command, file, options, async (admin) => {
-      for (const id of needIds(command, ids)) {
-        if (await admin.revoke(id)) cli.say(`revoked ${id}`)
-        else tellMissing(cli, id)
-      }
-    }),
-  )
+  add(sessions, 'revoke', 'end sessions', true)
+    .option('-u, --user <name>', 'all that are bound to this user, in place of ids')
+    .action((file, ids, options: Options, command: Command) =>
+      withAdmin(cli, command, file, options, async (admin) => {
+        if (options.user !== undefined) return revokeUser(cli, command, admin, options.user)
+        for (const id of needIds(command, ids)) {
+          if (await admin.revoke(id)) cli.say(`revoked ${id}`)
+          else tellMissing(cli, id)
+        }
+      }),
+    )
 
   add(sessions, 'purge', 'remove expired sessions').action((file, options: Options, command: Command) =>
     withAdmin(cli, command, file, options, async (admin) => {
@@ -114,6 +123,12 @@ function pickAdmin(command: Command, made: readonly object[], key: string | unde
   return admin
 }
 
+async function revokeUser(cli: Cli, command: Command, admin: SessionAdmin, user: string): Promise<void> {
+  if (admin.revokeUser === undefined) command.error("error: these sessions can't be bound to users")
+  const count = await admin.revokeUser(user)
+  cli.say(`${count} ${count === 1 ? 'session' : 'sessions'} of ${user} revoked`)
+}
+
 function needIds(command: Command, ids: readonly string[]): readonly string[] {
   if (ids.length === 0) command.error('error: You must give an id')
   return ids
@@ -125,9 +140,11 @@ function tellMissing(cli: Cli, id: string): void {
 }
 
 function tellList(cli: Cli, rows: readonly SessionSummary[]): void {
-  for (const { id, created, accessed, expiresAt, bytes, problem } of rows) {
+  for (const { id, created, accessed, expiresAt, bytes, user, problem } of rows) {
     const times = [created, accessed, expiresAt].map(time)
-    cli.print([id, ...times, `${bytes} B`, problem ?? ''].join('  ').trimEnd())
+    cli.print(
+      [id, ...times, `${bytes} B`, user ?? '', problem ?? ''].filter((part) => part !== '').join('  '),
+    )
   }
   cli.say(
     `${rows.length} ${rows.length === 1 ? 'session' : 'sessions'}${rows.length > 0 ? ': id, created, used, dies, size' : ''}`,

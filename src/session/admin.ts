@@ -9,6 +9,7 @@ import { isLockRow } from './locks.js'
 import { isVacant } from './settings.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { isUserRow } from './user-index.js'
+import type { Users } from './users.js'
 
 export interface AdminOptions<E> {
   readonly name: string
@@ -17,12 +18,15 @@ export interface AdminOptions<E> {
   readonly codec: Codec<E>
   readonly settings: Lifetime
   readonly clock: Clock
+  readonly users: Users | undefined
 }
 
 /** Rows that one step of a purge removes at most. */
 const STEP = 500
 
-export function sessionAdmin<E>({ name, store, codec, settings, clock }: AdminOptions<E>): SessionAdmin {
+export function sessionAdmin<E>(options: AdminOptions<E>): SessionAdmin {
+  const { name, store, codec, settings, clock, users } = options
+
   function read(stored: StoredSession): { document: Document<E> | null; problem?: string } {
     try {
       return { document: codec.decode(stored.payload) }
@@ -42,6 +46,7 @@ export function sessionAdmin<E>({ name, store, codec, settings, clock }: AdminOp
       created: document?.created ?? null,
       accessed: document === null ? null : lastAccess(settings, document, stored, clock()),
       expiresAt: stored.expiresAt,
+      ...(document?.user === undefined ? {} : { user: document.user }),
       bytes: stored.payload.length,
       ...(problem === undefined ? {} : { problem }),
       document,
@@ -80,6 +85,7 @@ export function sessionAdmin<E>({ name, store, codec, settings, clock }: AdminOp
     async revoke(id) {
       return isId(id) && (await store.delete(id))
     },
+    ...(users && { revokeUser: (user: string) => users.revokeAll(user) }),
     ...(store.ids && { list }),
     ...(store.sweep && { purge }),
   }

@@ -192,7 +192,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
 
   admin(name: string): SessionAdmin {
     const [store, codec, settings, clock] = [this.#bareStore, this.#codec, this.#settings, this.#clock]
-    return sessionAdmin({ name, store, codec, settings, clock })
+    return sessionAdmin({ name, store, codec, settings, clock, users: this.users })
   }
 
   async close(): Promise<void> {

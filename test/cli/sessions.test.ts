@@ -39,7 +39,7 @@ ${extra}`,
     filter(async (req, res) => {
       const session = await getSession(req)
       session.set('user', req.url!.slice(1))
-      session.save()
+      session.bindUser(req.url!.slice(1))
       res.end(session.id)
     }),
   )
@@ -56,7 +56,7 @@ describe('sessd sessions', () => {
     const list = await run(['sessions', 'list', 'app.ini'], directory)
     expect(list.code).toBe(0)
     expect(list.stdout).toMatch(
-      new RegExp(`^${id}( {2}\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ){3} {2}\\d+ B\\n$`),
+      new RegExp(`^${id}( {2}\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ){3} {2}\\d+ B {2}bob\\n$`),
     )
     expect(list.stderr).toBe('1 session: id, created, used, dies, size\n')
     const json = await run(['sessions', 'list', 'app.ini', '--json'], directory)
@@ -83,6 +83,21 @@ describe('sessd sessions', () => {
     expect(hash).toMatch(/^[0-9a-f]{64}$/)
     expect(hash).not.toBe(id)
     expect((await run(['sessions', 'revoke', 'app.ini', hash], directory)).stderr).toBe(`revoked ${hash}\n`)
+  })
+
+  test('lists and revokes by user', async () => {
+    const { directory, id } = await site()
+    const mine = await run(['sessions', 'list', 'app.ini', '--user', 'bob', '--json'], directory)
+    expect(JSON.parse(mine.stdout)).toMatchObject([{ id, user: 'bob' }])
+    expect((await run(['sessions', 'list', 'app.ini', '--user', 'eve'], directory)).stderr).toBe(
+      '0 sessions\n',
+    )
+    expect(await run(['sessions', 'revoke', 'app.ini', '--user', 'bob'], directory)).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '1 session of bob revoked\n',
+    })
+    expect((await run(['sessions', 'list', 'app.ini'], directory)).stderr).toBe('0 sessions\n')
   })
 
   test('purges what has expired', async () => {
