@@ -108,7 +108,7 @@ function typed(text: string): string | number | boolean {
 
 /** A directory that can't be used is a mistake of the file. A server that is away may be back soon. */
 async function tryPlace(store: SessionStore | undefined): Promise<void> {
-  if (store?.scope !== 'host') return
+  if (store === undefined || store.scope === 'network') return
   try {
     await store.ping?.()
   } catch (error) {

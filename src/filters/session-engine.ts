@@ -84,8 +84,9 @@ function storedEngine(
   }
   const keys = signingKeys(given)
   const bare = code.store ?? makeStore(given, clock, settings)
-  // What is in this process can be neither slow nor away.
-  const store = bare.scope === 'process' ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
+  // What is in this process can be neither slow nor away; the files of dbm can.
+  const isInMemory = bare.scope === 'process' && storeType(given) !== 'dbm'
+  const store = isInMemory ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
   return new StoredSessions<unknown>({
     store,
     users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,

@@ -200,7 +200,9 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
   }
 
   return {
-    scope: 'host',
+    // LMDB is made for many processes. On a busy machine, when one opened the directory while others wrote, two of them
+    // were told now and then that both had been first with an id: so this store promises nothing beyond one process.
+    scope: 'process',
 
     load: (id) =>
       perform(id, (database) => {
