@@ -200,8 +200,8 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
   }
 
   return {
-    // LMDB is made for many processes. On a busy machine, when one opened the directory while others wrote, two of them
-    // were told now and then that both had been first with an id: so this store promises nothing beyond one process.
+    // LMDB is made for many processes. On a busy machine two of three that inserted the same ids were told now and then
+    // that both had been first, for a reason not known: so this store promises nothing beyond one process.
     scope: 'process',
 
     load: (id) =>
