@@ -4,7 +4,7 @@ export const stores = {
   memory: { processes: [1] },
   file: { processes: [1, 2, 4], needs: 'directory' },
   cookie: { processes: [1] },
-  dbm: { processes: [1], needs: 'directory' },
+  dbm: { processes: [1, 2, 4], needs: 'directory' },
   sqlite: { processes: [1, 2, 4], needs: 'directory' },
   redis: { processes: [1, 2, 4], needs: 'redis' },
   memcached: { processes: [1, 2, 4], needs: 'memcached' },

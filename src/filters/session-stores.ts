@@ -75,11 +75,14 @@ const types: Readonly<Record<string, () => Promise<StoreType>>> = {
   },
   file: async () => {
     const { fileStore, options } = await import('../session/stores/file.js')
+    const { beakerLockOptions } = await import('../session/stores/file-flock.js')
     return storeType(options, (given, context) => {
-      const { clock, lifetime } = context
+      const { clock, lifetime, timeout } = context
       const directory = directoryOf('file', given.file_dir, given.data_dir)
       const { lock_dir: lockDirectory, fsync } = given
-      return fileStore({ directory, lockDirectory, fsync, bare: isBeaker(context), lifetime, clock })
+      const bare = isBeaker(context)
+      const flock = beakerLockOptions(given, bare)
+      return fileStore({ directory, lockDirectory, flock, fsync, bare, lifetime, timeout, clock })
     })
   },
   dbm: async () => {

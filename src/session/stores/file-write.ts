@@ -32,6 +32,8 @@ export interface FileWriterOptions {
 export class FileWriter {
   readonly #options: FileWriterOptions
   readonly #temporary: string
+  /** Temporary files that could not be removed: the disk became read-only under them. */
+  readonly #left = new Set<string>()
   #count = 0
 
   constructor(options: FileWriterOptions) {
@@ -63,7 +65,7 @@ export class FileWriter {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
         throw error
       } finally {
-        removeFile(temporary)
+        this.#discard(temporary)
       }
     })
   }
@@ -79,8 +81,9 @@ export class FileWriter {
     removeFile(this.#write(new Uint8Array(1), null))
   }
 
-  /** Takes away the temporary files of dead processes. */
+  /** Takes away the temporary files of dead processes, and what could not be removed before. */
   sweep(): void {
+    this.#removeLeft()
     for (const name of readdirSync(this.#temporary)) {
       const owner = /^(.+)\.\d+\.tmp$/.exec(name)?.[1]
       if (owner === undefined || owner === this.#options.owner) continue
@@ -101,7 +104,7 @@ export class FileWriter {
     try {
       return place(temporary)
     } catch (error) {
-      removeFile(temporary)
+      this.#discard(temporary)
       throw error
     }
   }
@@ -116,7 +119,7 @@ export class FileWriter {
       await flush(temporary)
       placed = place(temporary)
     } catch (error) {
-      removeFile(temporary)
+      this.#discard(temporary)
       throw error
     }
     await flush(dirname(path))
@@ -124,17 +127,34 @@ export class FileWriter {
   }
 
   #write(payload: Uint8Array, expiresAt: number | null): string {
+    this.#removeLeft()
     const path = join(this.#temporary, `${this.#options.owner}.${++this.#count}.tmp`)
     const file = this.#inDirectory(path, () => openSync(path, 'wx', 0o600))
     try {
       writeRow(this.#options.format, file, payload, expiresAt)
     } catch (error) {
-      removeFile(path)
+      this.#discard(path)
       throw error
     } finally {
       closeSync(file)
     }
     return path
+  }
+
+  /** Removes a temporary file. Throws nothing: what it was for is done, or has failed for a reason of its own. */
+  #discard(path: string): void {
+    try {
+      removeFile(path)
+    } catch {
+      this.#left.add(path)
+    }
+  }
+
+  #removeLeft(): void {
+    for (const path of this.#left) {
+      removeFile(path)
+      this.#left.delete(path)
+    }
   }
 
   /** Does `work` on `path`, making its directory if that is what is missing. */

@@ -5,46 +5,30 @@
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
-import * as type from '../../config/converters.js'
-import { type OptionTable, option } from '../../config/options.js'
 import type { MaybePromise } from '../../protocol.js'
 import { type Clock, systemClock } from '../clock.js'
 import { after, isPromise } from '../maybe-promise.js'
 import type { Revision, SaveOptions, SaveResult, SessionStore, StoredSession } from '../store.js'
 import { RecentRows } from './file-cache.js'
+import { type BeakerLockOptions, BeakerLocks } from './file-flock.js'
 import { FileLocks } from './file-lock.js'
 import { MAX_ROW, OversizedFile, readExpiry, readRow, touchRow } from './file-row.js'
 import { listIds, Rounds, rowPath } from './file-walk.js'
 import { FileWriter, removeFile } from './file-write.js'
 
-export const options = {
-  data_dir: option({
-    type: type.text,
-    default: undefined,
-    doc: "Directory of the file store. Pylons' cache_dir means cache_dir/sessions.",
-  }),
-  file_dir: option({
-    type: type.text,
-    default: undefined,
-    doc: 'Directory of the session files themselves, in place of data_dir/container_file.',
-  }),
-  lock_dir: option({
-    type: type.text,
-    default: undefined,
-    doc: 'Directory of lock files, the same for all processes. Without it: beside the session files.',
-  }),
-  fsync: option({
-    type: type.boolean,
-    default: false,
-    doc: 'Whether a save waits until the disk has it: survives power loss, costs about half a millisecond.',
-  }),
-} as const satisfies OptionTable
+export { options } from './file-options.js'
 
 export interface FileStoreOptions {
   /** Where the session files are. Made when missing. */
   readonly directory: string
   /** Where lock files are, on a file system with hard links; default: `lock` in `directory`. */
   readonly lockDirectory?: string | undefined
+  /** Locks of a Beaker in Python that works on the same files. Default: none are taken. */
+  readonly flock?: BeakerLockOptions | undefined
+  /**
+   * After how many milliseconds the asker gives up, so that waiting for a lock is of no use any more. Default: 10000.
+   */
+  readonly timeout?: number | undefined
   /** Whether a save, and a delete, resolve only when the disk has them. Default: no. */
   readonly fsync?: boolean | undefined
   readonly clock?: Clock | undefined
@@ -81,13 +65,17 @@ const MAX_SET_ASIDE = 100
 /**
  * Makes a store on a directory. Nothing is read or made there before it is used; `ping` tells whether it can be.
  * What the system refuses (ENOSPC, EACCES, EROFS) comes out as an Error with that `code`, without the session's id.
+ * Throws OptionError when locks of Beaker's are required and can't be had.
  */
 export function fileStore(given: FileStoreOptions): FileStore {
   const { clock = systemClock } = given
   const directory = resolve(given.directory)
   const corruptDirectory = join(directory, 'corrupt')
   const format = { bare: given.bare ?? false, lifetime: given.lifetime ?? null }
-  const locks = new FileLocks(resolve(given.lockDirectory ?? join(directory, 'lock')))
+  const beaker = given.flock && BeakerLocks.open(given.flock)
+  // A little less than the asker waits: so he is told why.
+  const patience = given.timeout && given.timeout * 0.9
+  const locks = new FileLocks(resolve(given.lockDirectory ?? join(directory, 'lock')), { patience, beaker })
   const writer = new FileWriter({ directory, format, fsync: given.fsync ?? false, owner: locks.owner })
   const recent = new RecentRows()
   const rounds = new Rounds(directory)
@@ -110,7 +98,8 @@ export function fileStore(given: FileStoreOptions): FileStore {
   function fail(error: unknown, doing: string): never {
     if (!isSystemError(error)) throw error
     const [, reason] = getSystemErrorMap().get(error.errno) ?? [error.code, error.code]
-    const where = error.path?.startsWith(locks.directory) === true ? locks.directory : directory
+    const places = [locks.directory, beaker?.directory].filter((place) => place !== undefined)
+    const where = places.find((place) => error.path?.startsWith(`${place}/`)) ?? directory
     const { code } = error
     throw Object.assign(new Error(`can't ${doing} sessions in ${where}: ${reason} (${code})`), { code })
   }

@@ -3,7 +3,9 @@
 
 import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import type { MaybePromise } from '../../protocol.js'
+import { LmdbGate } from './lmdb-gate.js'
 import { importPeer } from './optional-peer.js'
 
 export interface LmdbEntry {
@@ -21,7 +23,6 @@ export interface LmdbDatabase {
   remove(key: string, ifVersion: number): Promise<boolean>
   /** Reads see what others have committed by now, not what they had at the start of this turn of the event loop. */
   resetReadTxn(): void
-  readonly flushed: PromiseLike<unknown>
   close(): Promise<unknown>
 }
 
@@ -29,16 +30,33 @@ export interface LmdbDatabase {
 const LOOK_AFTER = 1000
 
 export class LmdbEnvironment {
+  /** Those that are open in this process. */
+  static readonly #ours = new Set<LmdbEnvironment>()
+  static {
+    // A process that comes to its end closes what it left open, unasked: who opened meanwhile would get locks that are
+    // no more.
+    if (isMainThread) {
+      process.on('exit', () => {
+        for (const environment of LmdbEnvironment.#ours) environment.#gate.seal()
+      })
+    }
+  }
+
   readonly #directory: string
   readonly #file: string
+  readonly #fsync: boolean
+  readonly #gate: LmdbGate
   #database: LmdbDatabase | undefined
   #inode: number | undefined
   #lookedAt = 0
   #opening: Promise<LmdbDatabase> | undefined
 
-  constructor(directory: string) {
+  /** `fsync`: whether what is written is promised only when the disk has it. */
+  constructor(directory: string, fsync: boolean) {
     this.#directory = directory
     this.#file = join(directory, 'data.mdb')
+    this.#fsync = fsync
+    this.#gate = new LmdbGate(join(directory, 'lock'))
   }
 
   /** The database; a promise until it is open. */
@@ -49,7 +67,7 @@ export class LmdbEnvironment {
       this.#lookedAt = now
       if (this.#inodeNow() !== this.#inode) {
         this.#database = undefined
-        void database.close().catch(() => {})
+        void this.#shut(database).catch(() => {})
       }
     }
     if (this.#database !== undefined) return this.#database
@@ -63,32 +81,70 @@ export class LmdbEnvironment {
     await this.#opening?.catch(() => {})
     const database = this.#database
     this.#database = undefined
-    if (database !== undefined) await closeInTime(database)
+    if (database !== undefined) await this.#shut(database)
+    LmdbEnvironment.#ours.delete(this)
+    await this.#gate.close()
+  }
+
+  #shut(database: LmdbDatabase): Promise<void> {
+    return this.#gate.shut(() => closeInTime(database))
   }
 
   async #open(): Promise<LmdbDatabase> {
     const lmdb = await importPeer('type = dbm', 'lmdb', () => import('lmdb'))
     // Only we may read what is in a session.
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
-    checkFile(this.#file)
-    const path = this.#directory
-    const database: unknown = lmdb.open({
-      path,
-      noSubdir: false,
-      encoding: 'binary',
-      useVersions: true,
-      cache: false,
-      // Batches by turn have a promise that nobody gets: when the disk is full, its rejection would end the process.
-      eventTurnBatching: false,
+    return this.#gate.open(() => {
+      this.#checkOthers()
+      checkFile(this.#file)
+      const database: unknown = lmdb.open(settings(this.#directory, this.#fsync))
+      this.#database = gated(database as LmdbDatabase, this.#gate)
+      LmdbEnvironment.#ours.add(this)
+      this.#inode = this.#inodeNow()
+      this.#lookedAt = performance.now()
+      return this.#database
     })
-    this.#database = database as LmdbDatabase
-    this.#inode = this.#inodeNow()
-    this.#lookedAt = performance.now()
-    return this.#database
+  }
+
+  /** LMDB opens a file once in a process: all that share it have what the first asked for. */
+  #checkOthers(): void {
+    for (const other of LmdbEnvironment.#ours) {
+      if (other.#directory === this.#directory && other.#fsync !== this.#fsync) {
+        throw new Error(`it is open in this process already, with fsync = ${other.#fsync}`)
+      }
+    }
   }
 
   #inodeNow(): number | undefined {
     return statSync(this.#file, { throwIfNoEntry: false })?.ino
+  }
+}
+
+function settings(path: string, fsync: boolean) {
+  return {
+    path,
+    noSubdir: false,
+    encoding: 'binary',
+    useVersions: true,
+    cache: false,
+    // Batches by turn have a promise that nobody gets: when the disk is full, its rejection would end the process.
+    eventTurnBatching: false,
+    // Flushing behind the commit takes a lock whose repair, after a holder was killed, loses transactions of others.
+    overlappingSync: false,
+    // The data of a commit are on the disk before it counts, in any case; with this, that it counts comes later.
+    noMetaSync: !fsync,
+  } as const
+}
+
+/** The same database, with writes that wait while a process opens it. */
+function gated(database: LmdbDatabase, gate: LmdbGate): LmdbDatabase {
+  return {
+    getEntry: (key) => database.getEntry(key),
+    getRange: (range) => database.getRange(range),
+    put: (...args) => gate.write(() => database.put(...args)),
+    remove: (...args) => gate.write(() => database.remove(...args)),
+    resetReadTxn: () => database.resetReadTxn(),
+    close: () => database.close(),
   }
 }
 

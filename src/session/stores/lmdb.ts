@@ -61,7 +61,7 @@ const ASIDE = 7 * 86_400_000
 export function lmdbStore(given: LmdbStoreOptions): SessionStore {
   const { clock = systemClock, fsync = false } = given
   const directory = resolve(given.directory)
-  const environment = new LmdbEnvironment(directory)
+  const environment = new LmdbEnvironment(directory, fsync)
   let sweptTo = ''
   let closing: Promise<void> | undefined
 
@@ -96,11 +96,6 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
     return expiresAt === null || expiresAt > clock()
   }
 
-  /** When the disk has it, if that is asked for. */
-  async function durable(database: LmdbDatabase): Promise<void> {
-    if (fsync) await database.flushed
-  }
-
   async function insert(
     database: LmdbDatabase,
     id: string,
@@ -116,7 +111,6 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
       if (isLive(current)) return { saved: false, current }
       if (await database.put(id, value, revision, current.revision)) break
     }
-    await durable(database)
     return { saved: true, revision }
   }
 
@@ -134,7 +128,6 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
       typeof expected === 'number' &&
       (await database.put(id, encodeRow(payload, expiresAt), revision, expected))
     ) {
-      await durable(database)
       return { saved: true, revision }
     }
     const other = read(database, id)
@@ -148,10 +141,7 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
     work: (row: Row) => Promise<boolean>,
   ): Promise<boolean> {
     for (let row = read(database, id); row !== null; row = read(database, id)) {
-      if (await work(row)) {
-        await durable(database)
-        return isLive(row)
-      }
+      if (await work(row)) return isLive(row)
     }
     return false
   }
@@ -200,9 +190,7 @@ export function lmdbStore(given: LmdbStoreOptions): SessionStore {
   }
 
   return {
-    // LMDB is made for many processes. On a busy machine two of three that inserted the same ids were told now and then
-    // that both had been first, for a reason not known: so this store promises nothing beyond one process.
-    scope: 'process',
+    scope: 'host',
 
     load: (id) =>
       perform(id, (database) => {

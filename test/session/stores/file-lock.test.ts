@@ -96,7 +96,7 @@ test('another holder is waited for, and tryHold does not', async () => {
 })
 
 test('who waits too long is told for whom', async () => {
-  const hasty = new FileLocks(directory, 0)
+  const hasty = new FileLocks(directory, { patience: 0 })
   const gate = makeGate()
   const first = locks.hold('abc', () => gate.opened)
   await expect(hasty.hold('abc', () => 'mine')).rejects.toThrow(

@@ -1,10 +1,12 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import { describe, expect, it, onTestFinished, test } from 'vitest'
 import { type LmdbStoreOptions, lmdbStore } from '../../../src/session/stores/lmdb.js'
 import { storeConformance } from '../../../src/session/testing.js'
+import { compile } from '../../support/compile.js'
 import { untilItWorks } from '../../support/tcp.js'
 
 const forever = { expiresAt: null, expected: null }
@@ -110,6 +112,23 @@ test('makes the file anew when it has vanished', async () => {
   expect(await store.save('abc', Buffer.from('new'), forever)).toMatchObject({ saved: true })
 })
 
+test('opens at once where a process ended without closing, and takes away what that left', async () => {
+  const path = compile('src/session/stores/lmdb.ts')
+  symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(path, '../../../../node_modules'))
+  const directory = temporaryDirectory()
+  const script = `
+    import { lmdbStore } from ${JSON.stringify(path)}
+    const store = lmdbStore({ directory: ${JSON.stringify(directory)} })
+    await store.save('abc', Buffer.from('row'), { expiresAt: null, expected: null })`
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '--eval', script])
+  expect(status).toBe(0)
+  const left = readdirSync(join(directory, 'lock'))
+  expect(left.filter((name) => name.endsWith('.lock'))).toEqual(['opening.lock'])
+  const store = open(directory)
+  expect(await store.load('abc')).toMatchObject({ payload: Buffer.from('row') })
+  expect(readdirSync(join(directory, 'lock')).filter((name) => left.includes(name))).toEqual([])
+})
+
 test('rejects while the directory can not be made, and goes on when it can', async () => {
   const blocked = join(temporaryDirectory(), 'blocked')
   writeFileSync(blocked, '')
@@ -117,6 +136,18 @@ test('rejects while the directory can not be made, and goes on when it can', asy
   await expect(store.load('abc')).rejects.toThrow(`LMDB in ${blocked}/sessions: ENOTDIR: not a directory`)
   rmSync(blocked)
   expect(await store.save('abc', Buffer.from('row'), forever)).toMatchObject({ saved: true })
+})
+
+test('refuses to share a directory, in one process, with a store that waits for the disk when it does not', async () => {
+  const directory = temporaryDirectory()
+  const first = open(directory, { fsync: true })
+  await first.save('abc', Buffer.from('row'), forever)
+  await expect(open(directory).load('abc')).rejects.toThrow(
+    new Error(`LMDB in ${directory}: it is open in this process already, with fsync = true`),
+  )
+  await expect(open(directory, { fsync: true }).load('abc')).resolves.toMatchObject({
+    payload: Buffer.from('row'),
+  })
 })
 
 test('rejects a file that is no database', async () => {

@@ -74,6 +74,23 @@ async function writeUntilKilled(
   return counts
 }
 
+/** Starts a writer; `stores(n)` resolves when it has stored so many more from now on. */
+function startWriter(path: string, args: readonly string[]) {
+  const child = launch(path, args)
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const lines = createInterface(child.stdout)
+  const stores = (count: number) =>
+    new Promise<void>((resolve) => {
+      const listen = () => {
+        if (--count > 0) return
+        lines.off('line', listen)
+        resolve()
+      }
+      lines.on('line', listen)
+    })
+  return { child, stores }
+}
+
 async function numberIn(store: SessionStore, id: string): Promise<number> {
   const row = await store.load(id)
   return row === null ? 0 : Number(Buffer.from(row.payload).toString())
@@ -108,6 +125,18 @@ function sharingTests(share: () => Shared): void {
     const processes = Array.from({ length: 3 }, () => run(path, [where, 'insert', '100']))
     const wins = (await Promise.all(processes)).flat()
     expect(wins.sort()).toEqual(Array.from({ length: 100 }, (_, index) => `row${index}`).sort())
+    await store.close?.()
+  })
+
+  test('writers go on when one of them is killed, and new ones join them', async () => {
+    const { where, store } = share()
+    const path = program()
+    const args = [where, 'write', 'u', 'v', 'w']
+    const writers = Array.from({ length: 3 }, () => startWriter(path, args))
+    await Promise.all(writers.map(({ stores }) => stores(10)))
+    const [killed, ...others] = writers
+    killed!.child.kill('SIGKILL')
+    await Promise.all([startWriter(path, args), ...others].map(({ stores }) => stores(10)))
     await store.close?.()
   })
 
@@ -154,9 +183,8 @@ const full: [string, (directory: string) => Shared, RegExp][] = [
   ],
 ]
 
-describe.each(full)('%s', (name, make, refusal) => {
-  // Of LMDB the store claims one process only: see docs/stores/dbm.md.
-  if (name !== 'LMDB') describe('shared by processes', () => sharingTests(() => make(temporaryDirectory())))
+describe.each(full)('%s', (_name, make, refusal) => {
+  describe('shared by processes', () => sharingTests(() => make(temporaryDirectory())))
 
   test('a disk that takes no more ends no process, and loses nothing that was stored', async () => {
     const { where, store } = make(temporaryDirectory())
