@@ -214,7 +214,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   async #commitEnds(state: SessionState<E>): Promise<void> {
     for (let [row] = state.ended; row !== undefined; [row] = state.ended) {
       await this.#end(row.id)
-      state.ended.shift()
+      state.ended = state.ended.slice(1)
     }
     return state.movedFrom === null ? this.#commitData(state) : this.#move(state, state.movedFrom.id)
   }

@@ -4,21 +4,23 @@
 import type { Change, Updater } from './change.js'
 import type { Codec, Document } from './codec.js'
 
-/** `primitive`: read, and can't have changed. `object`: read, and may have. `set`: given by the app. */
+/** A value that may differ from what is stored. `object`: read, and may have been changed in place. `set`: given by the app. */
 interface Cell<E> {
   value: unknown
-  state: 'primitive' | 'object' | 'set'
+  state: 'object' | 'set'
   /** What the last updater made, if it can change in place. */
   updated?: E | undefined
 }
 
 const NOTHING: ReadonlySet<string> = new Set()
+const NO_CELLS = new Map<string, never>()
 const NO_UPDATES: ReadonlyMap<string, readonly Updater[]> = new Map()
 
 export class SessionData<E> {
   readonly #codec: Codec<E>
   #base: Document<E>
-  #cells = new Map<string, Cell<E>>()
+  /** NO_CELLS, which nothing is added to, until there is one. */
+  #cells: Map<string, Cell<E>> = NO_CELLS
   #removed: Set<string> | undefined
   #updates: Map<string, Updater[]> | undefined
   #cleared = false
@@ -68,8 +70,7 @@ export class SessionData<E> {
     const encoded = this.#stored(key)
     if (encoded === undefined) return undefined
     const value = this.#codec.thaw(encoded)
-    const mutable = typeof value === 'object' && value !== null
-    this.#cells.set(key, { value, state: mutable ? 'object' : 'primitive' })
+    if (typeof value === 'object' && value !== null) this.#keep(key, { value, state: 'object' })
     return value
   }
 
@@ -83,7 +84,7 @@ export class SessionData<E> {
       this.unset(key)
       return
     }
-    this.#cells.set(key, { value, state: 'set' })
+    this.#keep(key, { value, state: 'set' })
     this.#removed?.delete(key)
     this.#updates?.delete(key)
   }
@@ -101,7 +102,7 @@ export class SessionData<E> {
   }
 
   clear(): void {
-    this.#cells.clear()
+    this.#cells = NO_CELLS
     this.#removed = undefined
     this.#updates = undefined
     this.#cleared = true
@@ -137,7 +138,7 @@ export class SessionData<E> {
 
   /** Forgets what this request did. */
   revert(): void {
-    this.#cells.clear()
+    this.#cells = NO_CELLS
     this.#removed = undefined
     this.#updates = undefined
     this.#cleared = false
@@ -168,7 +169,6 @@ export class SessionData<E> {
   change(): Change<E> | undefined {
     const set = new Map<string, E>()
     for (const [key, cell] of this.#cells) {
-      if (cell.state === 'primitive') continue
       const encoded = this.#codec.freeze(key, cell.value)
       const stored = this.#stored(key)
       if (stored === undefined || !this.#codec.same(encoded, stored)) set.set(key, encoded)
@@ -276,6 +276,11 @@ export class SessionData<E> {
     return this.#base.values.get(key)
   }
 
+  #keep(key: string, cell: Cell<E>): void {
+    if (this.#cells === NO_CELLS) this.#cells = new Map()
+    this.#cells.set(key, cell)
+  }
+
   /** Whether this request changed or removed the value. */
   #isTouched(key: string): boolean {
     return this.#cells.has(key) ? this.#isChanged(key) : this.#removed?.has(key) === true
@@ -284,7 +289,6 @@ export class SessionData<E> {
   #isChanged(key: string): boolean {
     const stored = this.#stored(key)
     const cell = this.#cells.get(key)!
-    if (cell.state === 'primitive') return false
     return stored === undefined || !this.#isSame(this.#tryToFreeze(key, cell.value), stored)
   }
 }

@@ -2,6 +2,7 @@
 // answers at once while the backend is known to be down. Written once, for all stores.
 
 import type { MaybePromise } from '../protocol.js'
+import { Deadlines } from './deadlines.js'
 import { beginOperation, endOperation, publish, type StoreOperation } from './events.js'
 import { isPromise } from './maybe-promise.js'
 import type { SessionStore } from './store.js'
@@ -16,6 +17,8 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
+class Late extends StoreUnavailable {}
+
 /** After so many failures in a row the breaker opens, ... */
 const FAILURES = 5
 /** ... and lets one operation through, as a probe, after so many milliseconds. */
@@ -26,7 +29,9 @@ const PROBE_AFTER = 500
  * outcome is unknown, and it is reported as failed. What answers at once (memory) passes through.
  */
 export function guardedStore(store: SessionStore, options: GuardOptions): SessionStore {
+  const { timeout } = options
   const breaker = new Breaker()
+  const deadlines = new Deadlines(timeout)
 
   function run<R>(operation: StoreOperation['operation'], call: () => MaybePromise<R>): MaybePromise<R> {
     const begun = beginOperation()
@@ -47,7 +52,30 @@ export function guardedStore(store: SessionStore, options: GuardOptions): Sessio
       breaker.succeeded()
       return result
     }
-    return withDeadline(result, operation, begun, options.timeout, breaker)
+    return settle(result, operation, begun)
+  }
+
+  async function settle<R>(
+    result: Promise<R>,
+    operation: StoreOperation['operation'],
+    begun: number | null,
+  ): Promise<R> {
+    try {
+      const value = await deadlines.limit(result, () => {
+        result.then(
+          () => breaker.succeeded(),
+          (error: unknown) => breaker.failed(error),
+        )
+        return new Late(`the session store did not ${operation} within ${timeout} ms`)
+      })
+      endOperation(operation, begun, 'done')
+      breaker.succeeded()
+      return value
+    } catch (error) {
+      endOperation(operation, begun, error instanceof Late ? 'late' : 'failed')
+      breaker.failed(error)
+      throw error
+    }
   }
 
   const { touch, sweep, ids, setAside, ping, close } = store
@@ -66,39 +94,6 @@ export function guardedStore(store: SessionStore, options: GuardOptions): Sessio
     ...(ids && { ids: ids.bind(store) }),
     ...(close && { close: close.bind(store) }),
   }
-}
-
-function withDeadline<R>(
-  result: Promise<R>,
-  operation: StoreOperation['operation'],
-  begun: number | null,
-  timeout: number,
-  breaker: Breaker,
-): Promise<R> {
-  return new Promise((resolve, reject) => {
-    let late = false
-    const timer = setTimeout(() => {
-      late = true
-      const error = new StoreUnavailable(`the session store did not ${operation} within ${timeout} ms`)
-      endOperation(operation, begun, 'late')
-      breaker.failed(error)
-      reject(error)
-    }, timeout)
-    result.then(
-      (value) => {
-        clearTimeout(timer)
-        if (!late) endOperation(operation, begun, 'done')
-        breaker.succeeded()
-        resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        if (!late) endOperation(operation, begun, 'failed')
-        breaker.failed(error)
-        reject(error)
-      },
-    )
-  })
 }
 
 /** Closed: all pass. Open: none does, but one probe each PROBE_AFTER. A success closes it. */

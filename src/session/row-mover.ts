@@ -38,7 +38,7 @@ export class RowMover<E> {
       if (state.stored(moved.document, change, moved.row, life)) state.cookie = 'set'
     } catch (error) {
       if (life === state.life) state.movedFrom ??= from
-      else state.ended.push(from)
+      else state.ended = [...state.ended, from]
       throw error
     }
   }
@@ -69,7 +69,7 @@ export class RowMover<E> {
       const emptied = await this.#emptyOr(from, known.revision, () => this.#store.delete(id))
       if (emptied.saved) {
         // Nobody can use it any more. Should this fail, it dies within a minute.
-        this.#writer.inBackground(() => this.#writer.storeOf(from).delete(from.id))
+        this.#writer.background.run(() => this.#writer.storeOf(from).delete(from.id))
         return { document, row: { id, revision: inserted.revision } }
       }
       if (emptied.current === null) return null
@@ -90,7 +90,7 @@ export class RowMover<E> {
       if (!emptied.saved) await undo()
       return emptied
     } catch (error) {
-      this.#writer.inBackground(undo)
+      this.#writer.background.run(undo)
       throw error
     }
   }

@@ -4,12 +4,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MaybePromise } from '../protocol.js'
+import { Background } from './background.js'
 import { applyChange, type Change } from './change.js'
 import type { Clock } from './clock.js'
 import type { Codec, Document } from './codec.js'
 import { publish } from './events.js'
 import { expiresAt } from './lifetime.js'
-import { after, isPromise } from './maybe-promise.js'
+import { isPromise } from './maybe-promise.js'
 import { RowMover } from './row-mover.js'
 import {
   isVacant,
@@ -26,13 +27,15 @@ export interface RowWriterOptions<E> {
   readonly codec: Codec<E>
   readonly settings: SessionSettings
   readonly clock: Clock
+  /** Told what a row in use has become by a change that was stored. */
+  readonly onReplaced: (id: string, payload: Uint8Array, document: Document<E>) => void
 }
 
 /** A change that is to be stored, and who waits for it. */
 interface Pending<E> {
   readonly state: SessionState<E>
   /** Of the state, when the change was made. */
-  readonly life: symbol
+  readonly life: number
   readonly change: Change<E>
   resolve(): void
   reject(error: unknown): void
@@ -44,6 +47,13 @@ export interface Known<E> {
   readonly revision: Revision
 }
 
+/** A save that is under way, or done. */
+interface Saving<E> {
+  readonly document: Document<E>
+  readonly payload: Uint8Array
+  readonly result: MaybePromise<SaveResult>
+}
+
 export class RowWriter<E> {
   readonly #store: SessionStore
   readonly #codec: Codec<E>
@@ -51,11 +61,13 @@ export class RowWriter<E> {
   readonly #clock: Clock
   /** What waits, per id with a save under way. */
   readonly #queues = new Map<string, Pending<E>[]>()
-  readonly #running = new Set<Promise<unknown>>()
+  readonly background = new Background()
   readonly #mover: RowMover<E>
+  readonly #onReplaced: RowWriterOptions<E>['onReplaced']
 
   constructor(options: RowWriterOptions<E>) {
-    const { store, codec, settings, clock } = options
+    const { store, codec, settings, clock, onReplaced } = options
+    this.#onReplaced = onReplaced
     this.#store = store
     this.#codec = codec
     this.#settings = settings
@@ -67,22 +79,6 @@ export class RowWriter<E> {
   commit(state: SessionState<E>): MaybePromise<void> {
     if (state.ended.length > 0 || state.movedFrom !== null) return this.#commitEnds(state)
     return this.#commitData(state)
-  }
-
-  /** Does what nobody waits for: no response depends on it, and a failure costs no data. */
-  inBackground(work: () => unknown): void {
-    try {
-      const result = work()
-      if (!isPromise(result)) return
-      this.#follow(result.then(undefined, (error: unknown) => publish({ type: 'background-failed', error })))
-    } catch (error) {
-      publish({ type: 'background-failed', error })
-    }
-  }
-
-  /** Resolves when nothing is under way. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 
   #commitData(state: SessionState<E>): MaybePromise<void> {
@@ -101,17 +97,30 @@ export class RowWriter<E> {
 
   #insert(state: SessionState<E>, change: Change<E> | undefined): MaybePromise<void> {
     const now = this.#clock()
-    const base = { ...state.data.base, created: state.data.base.created ?? now, accessed: now }
-    const document = change === undefined ? base : applyChange(this.#codec, base, change, false)
+    const { base } = state.data
+    const document = change === undefined ? { ...base } : applyChange(this.#codec, base, change, false)
+    document.created ??= now
     const { id, life } = state
-    return after(this.save(id, document, null), (result) => {
-      if (result.saved) {
-        if (state.stored(document, change, { id, revision: result.revision }, life)) state.cookie = 'set'
-      } else if (life === state.life) {
-        state.renew()
-        return this.#insert(state, change)
-      }
-    })
+    const result = this.save(id, document, null)
+    return isPromise(result)
+      ? result.then((saved) => this.#inserted(state, change, document, id, life, saved))
+      : this.#inserted(state, change, document, id, life, result)
+  }
+
+  #inserted(
+    state: SessionState<E>,
+    change: Change<E> | undefined,
+    document: Document<E>,
+    id: string,
+    life: number,
+    result: SaveResult,
+  ): MaybePromise<void> {
+    if (result.saved) {
+      if (state.stored(document, change, { id, revision: result.revision }, life)) state.cookie = 'set'
+    } else if (life === state.life) {
+      state.renew()
+      return this.#insert(state, change)
+    }
   }
 
   #replace(state: SessionState<E>, row: Row, change: Change<E>): MaybePromise<void> {
@@ -121,37 +130,34 @@ export class RowWriter<E> {
       return new Promise((resolve, reject) => queue.push({ state, life, change, resolve, reject }))
     }
     const document = applyChange(this.#codec, state.data.base, change, false)
-    const result = this.save(row.id, document, row.revision)
+    const saving = this.#begin(row.id, document, row.revision)
+    const { payload, result } = saving
     if (!isPromise(result) && result.saved) {
+      this.#onReplaced(row.id, payload, document)
       state.stored(document, change, { id: row.id, revision: result.revision }, life)
       return
     }
     return new Promise((resolve, reject) => {
       this.#queues.set(row.id, [])
-      this.#follow(this.#drain(row.id, [{ state, life, change, resolve, reject }], document, result))
+      this.background.follow(this.#drain(row.id, [{ state, life, change, resolve, reject }], saving))
     })
   }
 
   /** Stores a batch whose first save is under way, then what came to wait meanwhile, until nothing waits. */
-  async #drain(
-    id: string,
-    first: Pending<E>[],
-    document: Document<E>,
-    saving: MaybePromise<SaveResult>,
-  ): Promise<void> {
+  async #drain(id: string, first: Pending<E>[], begun: Saving<E>): Promise<void> {
     let batch = first
     let known: Known<E> | null = null
-    let attempt: { document: Document<E>; saving: MaybePromise<SaveResult> } | null = { document, saving }
+    let saving: Saving<E> | null = begun
     const queue = this.#queues.get(id)!
     while (batch.length > 0) {
       try {
-        known = await this.#storeBatch(id, batch, known, attempt)
+        known = await this.#storeBatch(id, batch, known, saving)
         batch = []
       } catch (error) {
         known = null
         batch = this.#reject(batch, error)
       }
-      attempt = null
+      saving = null
       if (batch.length === 0) batch = queue.splice(0, this.#settings.failOnConflict ? 1 : queue.length)
       else queue.unshift(...batch.splice(1))
     }
@@ -170,7 +176,7 @@ export class RowWriter<E> {
     id: string,
     batch: Pending<E>[],
     start: Known<E> | null,
-    begun: { document: Document<E>; saving: MaybePromise<SaveResult> } | null,
+    begun: Saving<E> | null,
   ): Promise<Known<E> | null> {
     const { failOnConflict } = this.#settings
     const [{ state, life }] = batch as [Pending<E>]
@@ -180,12 +186,13 @@ export class RowWriter<E> {
         : null
     let known = (failOnConflict ? null : start) ?? own ?? (await this.#loadLive(id))
     if (known === null) return this.#leave(batch)
-    let document = begun === null ? this.#merge(known, batch) : begun.document
-    if (batch.length === 0) return known
-    let saving = begun === null ? this.save(id, document, known.revision) : begun.saving
+    let saving = begun ?? this.#beginBatch(id, batch, known)
+    if (saving === null) return known
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const result = await saving
+      const { document, payload } = saving
+      const result = await saving.result
       if (result.saved) {
+        this.#onReplaced(id, payload, document)
         settleAll(batch, document, { id, revision: result.revision })
         return { document, revision: result.revision }
       }
@@ -195,9 +202,8 @@ export class RowWriter<E> {
       if (failOnConflict) throw new SessionConflict('the session was changed by another request')
       if (attempt > 2) await sleep(Math.random() * Math.min(2 ** attempt, 50))
       known = newest
-      document = this.#merge(known, batch)
-      if (batch.length === 0) return known
-      saving = this.save(id, document, known.revision)
+      saving = this.#beginBatch(id, batch, known)
+      if (saving === null) return known
     }
     throw new Error(
       `the session could not be stored: it was changed by others ${MAX_ATTEMPTS} times in a row`,
@@ -211,6 +217,12 @@ export class RowWriter<E> {
       resolve()
     }
     return null
+  }
+
+  /** null: no change of the batch could be applied. */
+  #beginBatch(id: string, batch: Pending<E>[], known: Known<E>): Saving<E> | null {
+    const document = this.#merge(known, batch)
+    return batch.length === 0 ? null : this.#begin(id, document, known.revision)
   }
 
   /** All changes of a batch, one on top of the other. A change whose `update` throws is left out and rejected. */
@@ -240,10 +252,15 @@ export class RowWriter<E> {
 
   /** Writes the document, with the present time as its access. */
   save(id: string, document: Document<E>, expected: Revision | null): MaybePromise<SaveResult> {
+    return this.#begin(id, document, expected).result
+  }
+
+  #begin(id: string, document: Document<E>, expected: Revision | null): Saving<E> {
     const now = this.#clock()
     document.accessed = now
     const deadline = expiresAt(this.#settings, document.created, now)
-    return this.#store.save(id, this.#encode(document), { expiresAt: deadline, expected })
+    const payload = this.#encode(document)
+    return { document, payload, result: this.#store.save(id, payload, { expiresAt: deadline, expected }) }
   }
 
   #encode(document: Document<E>): Uint8Array {
@@ -262,16 +279,16 @@ export class RowWriter<E> {
     if (now - lastAccessed < touchAfter) return
     const deadline = expiresAt(this.#settings, state.data.base.created, now)
     if (this.#store.touch !== undefined && deadline !== null && !touchRewrites) {
-      this.inBackground(() => this.#store.touch!(row.id, deadline))
+      this.background.run(() => this.#store.touch!(row.id, deadline))
     } else {
-      this.inBackground(() => this.save(row.id, { ...state.data.base }, row.revision))
+      this.background.run(() => this.save(row.id, { ...state.data.base }, row.revision))
     }
   }
 
   async #commitEnds(state: SessionState<E>): Promise<void> {
     for (let [row] = state.ended; row !== undefined; [row] = state.ended) {
       await this.storeOf(row).delete(row.id)
-      state.ended.shift()
+      state.ended = state.ended.slice(1)
     }
     if (state.movedFrom !== null && state.unwritable !== null) throw state.unwritable
     return state.movedFrom === null ? this.#commitData(state) : this.#mover.move(state, state.movedFrom)
@@ -280,12 +297,6 @@ export class RowWriter<E> {
   /** Where a row is kept: another library's is in its own store. */
   storeOf(row: Row): SessionStore {
     return row.from?.store ?? this.#store
-  }
-
-  #follow(work: Promise<unknown>): void {
-    this.#running.add(work)
-    const done = () => this.#running.delete(work)
-    work.then(done, done)
   }
 }
 

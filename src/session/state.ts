@@ -51,6 +51,24 @@ export interface Engine<T = unknown> {
   admin?(name: string): SessionAdmin
 }
 
+/** Told of a save that needs a cookie to be sent, which is not done. */
+export interface AfterHead {
+  tooLate(): void
+}
+
+/** Stores what is asked for when no response waits for it. */
+export interface AfterResponse {
+  commitLate(): void
+}
+
+interface Unbound {
+  readonly user: string
+  readonly id: string
+}
+
+const NO_ROWS: readonly Row[] = []
+const NOBODY: readonly Unbound[] = []
+
 export class SessionState<E = unknown> {
   readonly engine: Engine
   data: SessionData<E>
@@ -62,13 +80,13 @@ export class SessionState<E = unknown> {
   /** The app asked for the data to be stored. */
   saveRequested = false
   /** Rows that the app ended. They are deleted at commit, before anything else is stored. */
-  ended: Row[] = []
+  ended: readonly Row[] = NO_ROWS
   /** The row to leave for a new id: `regenerateId()`. */
   movedFrom: Row | null = null
   /** The app bound it to a user in this request: to be written down when it is stored. */
   binding: { readonly device: string | undefined } | null = null
   /** Bound sessions that the app ended, by user. */
-  readonly unbound: { readonly user: string; readonly id: string }[] = []
+  unbound: readonly Unbound[] = NOBODY
   /** The row vanished under us: logged out elsewhere. Nothing of this session is stored any more. */
   gone = false
   /** Why nothing can be stored: the row holds what only its own program can represent, or the store is away. */
@@ -76,13 +94,13 @@ export class SessionState<E = unknown> {
   cookie: CookieAction = 'keep'
   /** Gives the lock back that this request holds. */
   release: Release | null = null
-  /** Set when the head has left: told of a save that needs a cookie to be sent, which is not done. */
-  onTooLate: (() => void) | null = null
-  /** Set when the response is over: a save asked for after that is committed by whoever set it. */
-  onLateSave: (() => void) | null = null
+  /** Set when the head has left: no cookie can be sent any more. */
+  headLeft: AfterHead | null = null
+  /** Set when the response is over: who commits what is asked for after that. */
+  responseOver: AfterResponse | null = null
   #id: string | undefined
   #locking: Promise<Release> | undefined
-  #life = Symbol('life')
+  #life = 0
   /** The commit or reload that is under way. */
   #underWay: Promise<void> | null = null
 
@@ -102,7 +120,7 @@ export class SessionState<E = unknown> {
   }
 
   /** Another one once the session was ended: what was begun for the one before must not reach the one after. */
-  get life(): symbol {
+  get life(): number {
     return this.#life
   }
 
@@ -117,29 +135,51 @@ export class SessionState<E = unknown> {
 
   /** Stores what was asked for. One at a time: it waits for what is under way, and tries again what that failed to store. */
   commit(): MaybePromise<void> {
-    let wanted = false
-    const done = this.#inTurn(() => {
-      wanted = this.saveRequested
-      if (this.onTooLate !== null) this.#stay(this.onTooLate)
-      return this.engine.commit(this)
-    })
+    const before = this.#underWay
+    if (before !== null) {
+      let wanted = false
+      const work = () => {
+        wanted = this.saveRequested
+        return this.#commitNow()
+      }
+      const done = before.then(work, work)
+      this.#follow(done)
+      this.#retryAfter(done, () => wanted)
+      return done
+    }
+    const wanted = this.saveRequested
+    const done = this.#commitNow()
     if (isPromise(done)) {
-      done.catch(() => {
-        if (wanted && this.#underWay !== done && this.#underWay !== null) this.requestSave()
-      })
+      this.#follow(done)
+      if (wanted) this.#retryAfter(done, () => true)
     }
     return done
   }
 
+  #commitNow(): MaybePromise<void> {
+    if (this.headLeft !== null && this.row === null) this.#stay(this.headLeft)
+    return this.engine.commit(this)
+  }
+
+  /** What `done` fails to store is asked for again, if another commit is under way by then. */
+  #retryAfter(done: Promise<void>, wanted: () => boolean): void {
+    done.catch(() => {
+      if (wanted() && this.#underWay !== done && this.#underWay !== null) this.requestSave()
+    })
+  }
+
   /** Loads what is stored now, dropping changes. */
   async reload(): Promise<void> {
-    await this.#inTurn(() => this.engine.reload(this))
+    const work = () => this.engine.reload(this)
+    const done = this.#underWay === null ? work() : this.#underWay.then(work, work)
+    if (isPromise(done)) this.#follow(done)
+    await done
   }
 
   /** `change` was stored in `row`, on behalf of the session as it was in `life`. Answers whether it still is that one. */
-  stored(document: Document<E>, change: Change<E> | undefined, row: Row, life: symbol): boolean {
+  stored(document: Document<E>, change: Change<E> | undefined, row: Row, life: number): boolean {
     if (life !== this.#life) {
-      if (!this.ended.some(({ id }) => id === row.id)) this.ended.push(row)
+      if (!this.ended.some(({ id }) => id === row.id)) this.ended = [...this.ended, row]
       return false
     }
     if (this.#id === row.id) this.row = row
@@ -148,29 +188,25 @@ export class SessionState<E = unknown> {
     return this.#id === row.id
   }
 
-  #inTurn(work: () => MaybePromise<void>): MaybePromise<void> {
-    const before = this.#underWay
-    const done = before === null ? work() : before.then(work, work)
-    if (!isPromise(done)) return
+  #follow(done: Promise<void>): void {
     this.#underWay = done
     const over = () => {
       if (this.#underWay === done) this.#underWay = null
     }
     done.then(over, over)
-    return done
   }
 
   requestSave(): void {
     this.saveRequested = true
-    this.onLateSave?.()
+    this.responseOver?.commitLate()
   }
 
   /** Ends what is stored and goes on, empty, under a new id. */
   end(): void {
     const row = this.row ?? this.movedFrom
     const { user } = this.data.base
-    if (row !== null) this.ended.push(row)
-    if (row !== null && user !== undefined) this.unbound.push({ user, id: row.id })
+    if (row !== null) this.ended = [...this.ended, row]
+    if (row !== null && user !== undefined) this.unbound = [...this.unbound, { user, id: row.id }]
     this.binding = null
     this.row = null
     this.movedFrom = null
@@ -181,10 +217,10 @@ export class SessionState<E = unknown> {
     this.saveRequested = false
     this.cookie = 'delete'
     this.#id = undefined
-    this.#life = Symbol('life')
+    this.#life++
     const { domain, path } = this.data.base
     this.data.replace({ created: null, accessed: null, values: new Map(), domain, path })
-    this.onLateSave?.()
+    this.responseOver?.commitLate()
   }
 
   /** Goes on with the same data under a new id; the old one dies at commit. */
@@ -196,7 +232,7 @@ export class SessionState<E = unknown> {
   }
 
   /** It was ended elsewhere: nothing of it is stored, and no cookie is sent. Not so for one that came after `life`. */
-  leave(life: symbol): void {
+  leave(life: number): void {
     if (life !== this.#life) return
     this.gone = true
     this.saveRequested = false
@@ -228,16 +264,16 @@ export class SessionState<E = unknown> {
   }
 
   /** Gives the lock back. Never rejects: a lock that can't be given back dies by itself. */
-  async unlock(): Promise<void> {
+  unlock(): MaybePromise<void> {
     const { release } = this
+    if (release === null) return
     this.release = null
-    await release?.().catch((error: unknown) => publish({ type: 'background-failed', error }))
+    return release().catch((error: unknown) => publish({ type: 'background-failed', error }))
   }
 
   /** Takes back move(), and a save of what has no row: a known session is stored where it is, a new one not at all. */
-  #stay(onTooLate: () => void): void {
-    if (this.row !== null) return
-    if (this.saveRequested) onTooLate()
+  #stay(after: AfterHead): void {
+    if (this.saveRequested) after.tooLate()
     if (this.movedFrom !== null) {
       this.row = this.movedFrom
       this.#id = this.movedFrom.id

@@ -14,6 +14,7 @@ import { Locks } from './locks.js'
 import { after, isPromise } from './maybe-promise.js'
 import { RowWriter } from './row-writer.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
+import { SharedLoads } from './shared-loads.js'
 import { RecentMap, type Signer, type Verified } from './signer.js'
 import { type Engine, type Row, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
@@ -55,6 +56,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #clock: Clock
   readonly #takeover: Takeover<E> | undefined
   readonly #writer: RowWriter<E>
+  readonly #loads: SharedLoads
   readonly #sweeper: Sweeper | undefined
 
   readonly #bareStore: SessionStore
@@ -72,7 +74,11 @@ export class StoredSessions<E> implements Engine<Ticket> {
     this.#settings = options.settings
     this.#clock = options.clock
     this.#takeover = options.takeover
-    this.#writer = new RowWriter(options)
+    this.#loads = new SharedLoads(options.store)
+    this.#writer = new RowWriter({
+      ...options,
+      onReplaced: (id, payload, document) => this.#decoded.set(id, { payload, document }),
+    })
     const { store, sweepInterval } = options
     this.locks = new Locks(given.store, options.clock, options.lockLimit)
     this.users =
@@ -114,7 +120,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
     const source = ticket.foreign === true ? this.#takeover! : this.#own
     let stored: MaybePromise<StoredSession | null>
     try {
-      stored = source.store.load(ticket.id)
+      stored = source === this.#own ? this.#loads.load(ticket.id) : source.store.load(ticket.id)
     } catch (error) {
       return this.#withoutStore(ticket, error)
     }
@@ -176,7 +182,10 @@ export class StoredSessions<E> implements Engine<Ticket> {
 
   /** Brings the lists of users up to date with what was stored. */
   async #indexUsers(state: SessionState<E>, users: Users, movedFrom: string | undefined): Promise<void> {
-    for (const { user, id } of state.unbound.splice(0)) await users.remove(user, new Set([id]))
+    for (let [first] = state.unbound; first !== undefined; [first] = state.unbound) {
+      state.unbound = state.unbound.slice(1)
+      await users.remove(first.user, new Set([first.id]))
+    }
     const { user } = state.data
     if (state.row === null || state.gone || user === undefined) return
     if (state.binding !== null) {
@@ -197,7 +206,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
 
   async close(): Promise<void> {
     await this.#sweeper?.stop()
-    await this.#writer.idle()
+    await this.#writer.background.idle()
     if (this.#takeover !== undefined && this.#takeover.store !== this.#own.store) {
       await this.#takeover.store.close?.()
     }
@@ -213,7 +222,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
     const accessed = lastAccess(this.#settings, document, stored, now)
     if (isExpired(this.#settings, document.created, accessed, now)) {
       publish({ type: 'expired' })
-      this.#writer.inBackground(() => source.store.delete(ticket.id))
+      this.#writer.background.run(() => source.store.delete(ticket.id))
       return this.create()
     }
     const { revision } = stored
@@ -251,7 +260,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
       }
       if (!(error instanceof CorruptSession) || !this.#settings.invalidateCorrupt) throw error
       publish({ type: 'corrupt' })
-      this.#writer.inBackground(() => source.store.setAside?.(id) ?? source.store.delete(id))
+      this.#writer.background.run(() => source.store.setAside?.(id) ?? source.store.delete(id))
       return null
     }
   }

@@ -3,10 +3,10 @@
 
 import type { MaybePromise } from '../../protocol.js'
 import type { Clock } from '../clock.js'
+import { Deadlines } from '../deadlines.js'
 import { after, isPromise } from '../maybe-promise.js'
 import type { SaveResult, SessionStore, StoredSession } from '../store.js'
 import { type Copy, decodeCopy, encodeCopy } from './chain-copy.js'
-import { Deadlines } from './deadlines.js'
 
 /** What happened since the chain was made. */
 export interface NearStats {

@@ -1,6 +1,6 @@
 // An express-session store as it is called: with callbacks that may come late, twice, at once or never.
 
-import { Deadlines } from './deadlines.js'
+import { Deadlines } from '../deadlines.js'
 
 type Callback<T = unknown> = (error?: unknown, result?: T) => void
 

@@ -2,7 +2,7 @@
 // itself; what it may wait for is limited here.
 
 import { OptionError } from '../../config/errors.js'
-import { Deadlines } from './deadlines.js'
+import { Deadlines } from '../deadlines.js'
 import { importPeer } from './optional-peer.js'
 
 export interface MongoDocument {

@@ -1,7 +1,7 @@
 // Gets work done on Redis: connects when there is something to do, also after a connection was lost, and waits for
 // nothing longer than the time limit. While Redis is away work fails at once, and now and then it is looked for again.
 
-import { Deadlines } from './deadlines.js'
+import { Deadlines } from '../deadlines.js'
 import { linkTo, type RedisLink } from './redis-link.js'
 import { type OpenRedis, openRedis, type RedisSettings } from './redis-open.js'
 
@@ -151,10 +151,10 @@ function closedError(): Error {
   return new Error('the Redis store is closed')
 }
 
-/** Without its cause: both Redis and clients put the arguments of a command, a session that is, into errors. */
+/** Without the place in a script, and without its cause: both Redis and clients put the arguments of a command, a session that is, into errors. */
 function named(name: string, error: unknown): Error {
   const { message, code } = error as NodeJS.ErrnoException
-  const [reason] = message.split(/, with args beginning with|\n/)
+  const [reason] = message.split(/, with args beginning with| script: [0-9a-f]{40}|\n/)
   const renamed = new Error(`${name}: ${reason || code}`)
   return code === undefined ? renamed : Object.assign(renamed, { code })
 }

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '../clock.js'
 import type { SaveResult, SessionStore, StoredSession } from '../store.js'
 import { accessBy, accessTo, type RedisAccess } from './redis-access.js'
 import type { RedisLink } from './redis-link.js'
-import { digestOf, runScript, saveScript, setAsideScript } from './redis-scripts.js'
+import { digestOf, loadScript, runScript, saveScript, setAsideScript } from './redis-scripts.js'
 import { parseRedisUrl, type RedisTarget } from './redis-url.js'
 import { type KeyNames, rowKeys } from './row-keys.js'
 
@@ -75,8 +75,8 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
   }
 
   async function loadKey(link: RedisLink, key: string): Promise<StoredSession | null> {
-    const [payload, left] = await Promise.all([link.send(key, ['GET', key]), link.send(key, ['PTTL', key])])
-    return rowFrom(payload, left)
+    const answer = await runScript(link, loadScript, key)
+    return Array.isArray(answer) ? rowFrom(answer[0], answer[1]) : null
   }
 
   async function insert(link: RedisLink, key: string, payload: Buffer, span: string): Promise<SaveResult> {

@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { OptionError } from '../../../config/errors.js'
-import { Deadlines } from '../deadlines.js'
+import { Deadlines } from '../../deadlines.js'
 import { importPeer } from '../optional-peer.js'
 import { type Layout, quotedTable } from './layout.js'
 import type { Diagnosis, LoadedRow, ServerSettings, SqlServer } from './server.js'

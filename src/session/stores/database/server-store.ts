@@ -1,9 +1,9 @@
 // Rows in a table of a database server, shared by every host that reaches it. One round trip per load, one per save and
 // one more on conflict, each shared with what else is asked at the time.
 
+import { Deadlines } from '../../deadlines.js'
 import { isId } from '../../id.js'
 import type { SaveResult, SessionStore, StoredSession } from '../../store.js'
-import { Deadlines } from '../deadlines.js'
 import { Batch } from './batch.js'
 import type { Layout } from './layout.js'
 import { toLocalTime } from './local-time.js'
