@@ -23,6 +23,7 @@ const lang = async () => (await import('./filters/lang.js')).factory
 const lint = async () => (await import('./filters/lint.js')).factory
 const metrics = async () => (await import('./filters/metrics.js')).factory
 const mount = async () => (await import('./filters/mount.js')).factory
+const pony = async () => (await import('./filters/pony.js')).factory
 const recursive = async () => (await import('./filters/recursive.js')).factory
 const error_catcher = async () => (await import('./filters/error_catcher.js')).factory
 const errordocument = async () => (await import('./filters/errordocument.js')).factory
@@ -49,6 +50,7 @@ export const builtins: Builtins = {
       lint,
       metrics,
       mount,
+      pony,
       recursive,
       error_catcher,
       errordocument,
@@ -67,6 +69,7 @@ export const builtins: Builtins = {
       auth_tkt,
       grantip,
       lint,
+      pony,
       recursive,
       error_catcher,
       errordocument,
@@ -84,7 +87,7 @@ export const builtins: Builtins = {
   waitress: { servers: { main: http } },
 }
 
-/** The settings of parts, by the parts' names: for listings, each imported when it is asked for. */
+/** The settings of parts, by the parts' names, and of [logging]: for listings, each imported when it is asked for. */
 export const optionTables = {
   auth_basic: async () => (await import('./filters/auth_basic.js')).options,
   auth_tkt: async () => (await import('./filters/auth_tkt.js')).options,
@@ -99,6 +102,7 @@ export const optionTables = {
   http: async () => (await import('./servers/http.js')).options,
   lang: async () => (await import('./filters/lang.js')).options,
   metrics: async () => (await import('./filters/metrics.js')).options,
+  logging: async () => (await import('./loader/logging.js')).options,
   mount: async () => (await import('./filters/mount.js')).options,
   prefix: async () => (await import('./filters/prefix.js')).options,
   proxy: async () => (await import('./apps/proxy.js')).options,

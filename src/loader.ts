@@ -2,14 +2,18 @@
 
 import { adapt } from './apps/adapt.js'
 import { builtins } from './builtins.js'
-import { guard } from './http/guard.js'
+import { logger } from './config/logging.js'
+import { guard, reportTo, sentenceOf } from './http/guard.js'
 import { createLoader as createBareLoader } from './loader/index.js'
-import type { AppConfig, ConfigLoader, LoaderOptions, LoadOptions } from './loader/model.js'
+import type { AppConfig, ConfigLoader, LoaderOptions, LoadOptions, LoggingHow } from './loader/model.js'
 import type { App, Filter, Server } from './protocol.js'
 
 export { ConfigError, ConfigErrors, OptionError, OptionErrors } from './config/errors.js'
 export type * from './loader/model.js'
 export type * from './protocol.js'
+
+const log = logger('sessd.app')
+reportTo((err, req) => log.error({ req, err }, sentenceOf(err, req)))
 
 /** Makes a loader that knows our own parts; `options.builtins` are put in their place. */
 export function createLoader(options: LoaderOptions = {}): ConfigLoader {
@@ -46,4 +50,17 @@ export async function loadServer(uri: string, options: LoadOptions & LoaderOptio
 /** The settings of an app, local over global, without making it; with `.globalConf`, `.localConf` and `.context`. */
 export function appConfig(uri: string, options: LoadOptions & LoaderOptions = {}): Promise<AppConfig> {
   return createLoader(options).appConfig(uri, options)
+}
+
+/**
+ * Has the process log as the file says, by [logging] or by Python's [loggers]: `setupLogging('config:app.ini', {
+ * relativeTo: import.meta.dirname })`. A file that says nothing changes nothing. Answers the function that puts back what
+ * was before, and flushes. Rejects with ConfigError.
+ */
+export async function setupLogging(
+  uri: string,
+  { write, color, worker, ...options }: LoadOptions & LoaderOptions & LoggingHow = {},
+): Promise<() => Promise<void>> {
+  const setup = await createLoader(options).logging(uri, options)
+  return setup?.apply({ write, color, worker }) ?? (async () => {})
 }

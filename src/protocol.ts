@@ -76,6 +76,8 @@ export interface Server {
   readonly workers?: number
   /** The file that gets the id of the process to send signals to. */
   readonly pidFile?: string
+  /** How many seconds the close() of what it starts may take. */
+  readonly longestClose?: number
 }
 
 /**

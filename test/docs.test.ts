@@ -5,6 +5,7 @@ import { options as proxy } from '../src/apps/proxy.js'
 import { options as redirect } from '../src/apps/redirect.js'
 import { options as staticFiles } from '../src/apps/static.js'
 import { options as transparentProxy } from '../src/apps/transparent_proxy.js'
+import { options as logging } from '../src/config/logging/settings.js'
 import type { OptionTable } from '../src/config/options.js'
 import { optionsPage } from '../src/config/options-page.js'
 import { options as authBasic } from '../src/filters/auth_basic.js'
@@ -33,6 +34,7 @@ const pages: [file: string, title: string, table: OptionTable, prefix: string][]
   ['lang.md', 'Settings of `egg:sessd#lang`', lang, ''],
   ['metrics.md', 'Settings of `egg:sessd#metrics`', metrics, ''],
   ['mount.md', 'Settings of `egg:sessd#mount`', mount, ''],
+  ['logging.md', 'Settings of `[logging]`', logging, ''],
   ['proxy.md', 'Settings of `egg:Paste#proxy`', proxy, ''],
   ['cascade.md', 'Settings of `egg:Paste#cascade`', cascade, ''],
   ['error_catcher.md', 'Settings of `egg:Paste#error_catcher` and `egg:Paste#evalerror`', errorCatcher, ''],

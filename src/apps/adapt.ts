@@ -3,12 +3,13 @@
 
 import { type IncomingMessage, Server as NodeServer, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { answer, isHttp2 } from '../http/answer.js'
+import { answer } from '../http/answer.js'
+import { unmount } from '../http/environ.js'
 import type { App, Filter, MaybePromise } from '../protocol.js'
 import { assertUnread, type FetchHandler, fetchApp } from './fetch.js'
 
-type Next = (error?: unknown) => void
-type Middleware = (req: IncomingMessage, res: ServerResponse, next: Next) => unknown
+type Pass = (error?: unknown) => void
+type Middleware = (req: IncomingMessage, res: ServerResponse, next: Pass) => unknown
 
 /** For the loader: takes exports and results of factories by their shape. */
 export const adapt = { app: adaptApp, filter: adaptMiddleware }
@@ -21,16 +22,17 @@ export type AppKind =
   | 'connect'
   | 'koa'
   | 'fastify'
+  | 'next'
   | 'fetch'
   | 'server'
 
 /**
- * An Express or Connect app, a Koa or Fastify instance (which is made ready), an `http.Server`, or an object with a
+ * An Express or Connect app, a Koa, Fastify or Next instance (which is made ready), an `http.Server`, or an object with a
  * fetch handler (Hono, h3) as an App. With `kind`, as what that says. undefined: it is none of these, or not of that kind.
  */
 export function adaptApp(exported: unknown, kind?: string): MaybePromise<App | undefined> {
   if (kind !== undefined) return Object.hasOwn(KINDS, kind) ? KINDS[kind as AppKind](exported) : undefined
-  for (const take of [takeConnect, takeServer, takeKoa, takeFastify, takeFetch]) {
+  for (const take of [takeConnect, takeServer, takeKoa, takeFastify, takeNext, takeFetch]) {
     const app = take(exported)
     if (app !== undefined) return app
   }
@@ -43,6 +45,7 @@ const takeConnect: Take = (value) => (isConnectApp(value) ? fromConnect(value) :
 const takeServer: Take = (value) => (value instanceof NodeServer ? fromServer(value) : undefined)
 const takeKoa: Take = (value) => (isObject(value) && isKoa(value) ? fromKoa(value) : undefined)
 const takeFastify: Take = (value) => (isObject(value) && isFastify(value) ? fromFastify(value) : undefined)
+const takeNext: Take = (value) => (isObject(value) && isNext(value) ? fromNext(value) : undefined)
 const takeFetch: Take = (value) => (isObject(value) ? fromFetch(value) : undefined)
 
 const KINDS: Readonly<Record<AppKind, Take>> = {
@@ -52,6 +55,7 @@ const KINDS: Readonly<Record<AppKind, Take>> = {
   connect: takeConnect,
   koa: takeKoa,
   fastify: takeFastify,
+  next: takeNext,
   server: takeServer,
   fetch: (value) => (typeof value === 'function' ? fetchApp(value as FetchHandler) : takeFetch(value)),
 }
@@ -64,15 +68,17 @@ function isObject(value: unknown): value is object {
 function fromFetch(value: object): App | undefined {
   if (!hasMethods(value, 'fetch')) return undefined
   const holder = value as { fetch: FetchHandler }
-  return withClose(
+  return withDuties(
     fetchApp((request, env) => holder.fetch(request, env)),
     value,
   )
 }
 
-/** Whoever has something to close hears of the end. */
-function withClose(app: App, value: object): App {
-  if (hasMethods(value, 'close')) app.close = () => (value as { close(): MaybePromise<void> }).close()
+/** What an app may do besides: whoever has something to close hears of the end, whoever has `upgrade` gets upgrades. */
+function withDuties(app: App, value: object): App {
+  const duties = value as Required<Pick<App, 'close' | 'upgrade'>>
+  if (hasMethods(value, 'close')) app.close = () => duties.close()
+  if (hasMethods(value, 'upgrade')) app.upgrade = (req, socket, head) => duties.upgrade(req, socket, head)
   return app
 }
 
@@ -86,7 +92,7 @@ export function adaptMiddleware(exported: unknown): Filter | undefined {
         // Middleware that answers by itself never calls next.
         res.once('close', resolve)
         let passed = false
-        const pass: Next = (error) => {
+        const pass: Pass = (error) => {
           if (passed) return
           passed = true
           if (error === undefined || error === null) resolve(run(next, req, res))
@@ -118,14 +124,12 @@ function isConnectApp(value: unknown): value is ConnectApp {
 /** An app ends what it has no route for; a bare Router, which can't listen, has to be told how. */
 function fromConnect(app: ConnectApp): App {
   if (hasMethods(app, 'listen')) {
-    const isExpress = hasMethods(app, 'engine')
-    return withClose((req, res) => {
-      if (isExpress && isHttp2(res))
-        throw new Error("Express can't serve HTTP/2: it puts its own prototypes on requests")
-      return app(req, res)
-    }, app)
+    return withDuties((req, res) => app(req, res), app)
   }
-  return adaptMiddleware(app)!((_req, res) => answer(res, 404))
+  return withDuties(
+    adaptMiddleware(app)!((_req, res) => answer(res, 404)),
+    app,
+  )
 }
 
 interface Koa {
@@ -158,16 +162,18 @@ function fromKoa(koa: Koa): App {
     return context
   }
   const handler = koa.callback()
-  return (req, res) => {
+  return withDuties((req, res) => {
     assertUnread(req)
     return handler(req, res)
-  }
+  }, koa)
 }
 
 interface Fastify {
   ready(): PromiseLike<unknown>
   routing(req: IncomingMessage, res: ServerResponse): unknown
   close(): Promise<void>
+  /** Its own, which never listens here; @fastify/websocket waits for its upgrades. */
+  readonly server?: unknown
 }
 
 function isFastify(value: object): value is Fastify {
@@ -176,11 +182,33 @@ function isFastify(value: object): value is Fastify {
 
 async function fromFastify(fastify: Fastify): Promise<App> {
   await fastify.ready()
-  const app: App = (req, res) => {
+  const app = withDuties((req, res) => {
     assertUnread(req)
     return fastify.routing(req, res)
+  }, fastify)
+  if (fastify.server instanceof NodeServer) passUpgrades(app, fastify.server)
+  return app
+}
+
+interface Next {
+  prepare(): Promise<void>
+  getRequestHandler(): (req: IncomingMessage, res: ServerResponse) => Promise<void>
+  close(): Promise<void>
+}
+
+function isNext(value: object): value is Next {
+  return hasMethods(value, 'prepare', 'getRequestHandler', 'close')
+}
+
+/** Next has the path of its mount in its configuration (`basePath`), and wants to see all of a path. */
+async function fromNext(next: Next): Promise<App> {
+  await next.prepare()
+  const handler = next.getRequestHandler()
+  const app: App = (req, res) => {
+    unmount(req)
+    return handler(req, res)
   }
-  app.close = () => fastify.close()
+  app.close = () => next.close()
   return app
 }
 
@@ -191,12 +219,16 @@ function fromServer(server: NodeServer): App | undefined {
     server.emit('request', req, res)
   }
   app.close = () => void server.emit('close')
-  if (server.listenerCount('upgrade') > 0) {
-    app.upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-      server.emit('upgrade', req, socket, head)
-    }
-  }
+  passUpgrades(app, server)
   return app
+}
+
+/** What listens for the upgrades of `server` gets those of `app`. */
+function passUpgrades(app: App, server: NodeServer): void {
+  if (server.listenerCount('upgrade') === 0) return
+  app.upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    server.emit('upgrade', req, socket, head)
+  }
 }
 
 function hasMethods(value: object, ...names: string[]): boolean {

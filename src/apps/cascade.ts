@@ -1,12 +1,13 @@
 // Several apps, asked one after the other: egg:Paste#cascade. The first that has something stands; the last one always
 // does. Whoever made the apps closes them (the loader does), not the cascade.
 
+import type { ServerResponse } from 'node:http'
 import { bytes, type Converter, words } from '../config/converters.js'
 import { OptionError } from '../config/errors.js'
 import { checkOptions, option, readOptions, throwAll, type Values } from '../config/options.js'
-import { answer } from '../http/answer.js'
+import { answer, isGone, isHttp2 } from '../http/answer.js'
 import { attempt } from '../http/attempt.js'
-import { forkRequest, hasBody, holdBody } from '../http/fork-request.js'
+import { endFork, forkRequest, hasBody, holdBody } from '../http/fork-request.js'
 import type { App, Conf, Loader } from '../protocol.js'
 
 const statuses: Converter<readonly number[]> = {
@@ -67,17 +68,33 @@ function makeCascade(apps: readonly App[], given: Values<typeof options>): App {
     if (first.length === 0) return last(req, res)
     const body = hasBody(req) ? await holdBody(req, given.max_body) : null
     if (body === undefined) {
-      res.setHeader('Connection', 'close') // the rest of the body is not read
+      breakOff(res)
       return answer(res, 413)
     }
-    if (body !== null) res.once('close', () => void body.close())
+    let copy = req // which nobody ends
+    if (body !== null)
+      res.once('close', () => {
+        endFork(copy, !res.writableFinished)
+        void body.close()
+      })
     for (const next of first) {
-      if (!(await attempt(next, forkRequest(req, res, body ?? undefined), res, drops))) return
-      if (res.destroyed) return
+      if (!(await attempt(next, forkRequest(req, body ?? undefined), res, drops))) return
+      if (isGone(res)) return
     }
-    return last(body === null ? req : forkRequest(req, res, body), res)
+    if (body === null) return last(req, res)
+    copy = forkRequest(req, body)
+    return last(copy, res)
   }
   const taker = apps.find((each) => each.upgrade !== undefined)
   if (taker !== undefined) app.upgrade = (req, socket, head) => taker.upgrade!(req, socket, head)
   return app
 }
+
+/** The rest of a body is not read: says so to the client, which else would go on sending. */
+function breakOff(res: ServerResponse): void {
+  if (isHttp2(res)) res.once('finish', () => res.stream.close(NO_ERROR))
+  else res.setHeader('Connection', 'close')
+}
+
+/** RFC 9113, 8.1: the answer is whole, and the rest of the request not needed. */
+const NO_ERROR = 0

@@ -7,6 +7,7 @@ import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import { drainProcessEvents, tapStrays, tapWarnings } from './process-events.js'
 import { BAD_CONFIG, reportError, reportNote, reportWarning, shortName, withoutPasswords } from './report.js'
+import { unsharedSessions } from './scope-of-sessions.js'
 import type { Cli } from './terminal.js'
 
 interface Options {
@@ -63,7 +64,7 @@ async function find(target: Target, serverName: string | undefined): Promise<Fin
     const report = await loader.checkAll(uri, { name, serverName, globalConf })
     await drainProcessEvents()
     return {
-      errors: [...report.errors, ...strays],
+      errors: [...report.errors, ...scopeErrors(target, report), ...strays],
       warnings: [...report.warnings, ...warnings],
       unused: report.unused,
     }
@@ -75,6 +76,14 @@ async function find(target: Target, serverName: string | undefined): Promise<Fin
     await loader.close()
     for (const end of taps) end()
   }
+}
+
+/** At the line that asks for the workers. */
+function scopeErrors({ file }: Target, { made, server }: CheckReport): ConfigError[] {
+  const reason = unsharedSessions(made.app, made.server?.workers ?? 1)
+  if (reason === undefined) return []
+  const setting = server?.settings.find(({ key }) => key === 'workers')
+  return [new ConfigError('option', reason, setting?.place ?? { file })]
 }
 
 function tell(cli: Cli, target: Target, { errors, warnings, unused }: Findings, debug: boolean): void {

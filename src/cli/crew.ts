@@ -2,10 +2,12 @@
 // is replaced after a while that grows, and touches no other.
 
 import cluster, { type Worker } from 'node:cluster'
-import { isFromWorker, type ToWorker, WORKERS } from './worker-link.js'
+import { isFromWorker, KEPT_PORTS, type ToWorker, WORKERS } from './worker-link.js'
 
 export interface CrewOptions {
   readonly count: number
+  /** Milliseconds after which a worker that was told to end is killed. */
+  readonly longestEnd: number
   say(sentence: string): void
   /** Hears of each file that a worker reads. */
   onFile(file: string): void
@@ -22,12 +24,17 @@ interface Post {
 /** A worker that lasted this many milliseconds was no bad one. */
 const GOOD_LIFE = 10_000
 const LONGEST_WAIT = 30_000
+const LONGEST_TIMER = 2 ** 31 - 1
 
 export class Crew {
   readonly #options: CrewOptions
   readonly #posts: Post[]
   readonly #alive = new Set<Worker>()
   #stopping = false
+  /** Where the workers listen. */
+  #urls: readonly string[] = []
+  /** The ports that have to be asked for, since there was a time when no worker held them; else blank. */
+  #keptPorts = ''
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: CrewOptions) {
@@ -80,12 +87,18 @@ export class Crew {
     this.#stopping = true
     for (const { restart } of this.#posts) clearTimeout(restart)
     const ends = [...this.#alive].map((worker) => {
-      tell(worker, 'stop')
+      this.#end(worker, 'stop')
       return new Promise<boolean>((resolve) => {
         worker.once('exit', (code) => resolve(code === 0))
       })
     })
     return (await Promise.all(ends)).every((good) => good)
+  }
+
+  /** Has one of them print the tree. */
+  tree(): void {
+    const worker = this.#posts.find((post) => post.worker !== undefined)?.worker
+    if (worker !== undefined) tell(worker, 'tree')
   }
 
   /** Ends all at once. */
@@ -95,7 +108,7 @@ export class Crew {
 
   /** Starts a worker for `post`, which takes it when it serves. Resolves with its addresses or its exit code. */
   #fill(post: Post): Promise<readonly string[] | number> {
-    const worker = cluster.fork({ [WORKERS]: String(this.#options.count) })
+    const worker = cluster.fork({ [WORKERS]: String(this.#options.count), [KEPT_PORTS]: this.#keptPorts })
     const began = Date.now()
     this.#alive.add(worker)
     return new Promise((resolve) => {
@@ -103,10 +116,18 @@ export class Crew {
       worker.on('message', (message: unknown) => {
         if (!isFromWorker(message)) return
         if (message.sessd === 'file') return this.#options.onFile(message.file)
+        if (this.#keptPorts === '' && this.#urls.length > 0 && `${message.urls}` !== `${this.#urls}`) {
+          // All were gone, and with the last one the socket that they share: port = 0 has got another port.
+          this.#keptPorts = portsOf(this.#urls)
+          this.#end(worker, 'stop')
+          return resolve(this.#fill(post))
+        }
+        this.#urls = message.urls
+        if (this.#keptPorts !== '') this.#keptPorts = portsOf(this.#urls)
         clearTimeout(post.restart)
-        if (post.worker !== undefined) tell(post.worker, 'retire')
+        if (post.worker !== undefined) this.#end(post.worker, 'retire')
         post.worker = worker
-        if (this.#stopping) tell(worker, 'stop')
+        if (this.#stopping) this.#end(worker, 'stop')
         resolve(message.urls)
       })
       worker.once('exit', (code: number | null, signal: string | null) => {
@@ -121,6 +142,20 @@ export class Crew {
     })
   }
 
+  /** One that does not end when it is told to, is killed: it may be in an endless loop. */
+  #end(worker: Worker, order: 'stop' | 'retire'): void {
+    tell(worker, order)
+    const { longestEnd, say } = this.#options
+    const timer = setTimeout(
+      () => {
+        say(`worker ${worker.process.pid} did not end within ${longestEnd / 1000} seconds, it is killed`)
+        worker.process.kill('SIGKILL')
+      },
+      Math.min(longestEnd, LONGEST_TIMER),
+    )
+    worker.once('exit', () => clearTimeout(timer))
+  }
+
   #fillLater(post: Post, why: string): void {
     const wait = post.crashes === 0 ? 0 : Math.min(100 * 2 ** post.crashes, LONGEST_WAIT)
     post.crashes++
@@ -133,6 +168,11 @@ export class Crew {
         this.#fillLater(post, `ended with code ${code} before it served`)
     }, wait)
   }
+}
+
+/** In their order, with commas between; nothing for a unix socket. */
+function portsOf(urls: readonly string[]): string {
+  return urls.map((url) => (url.startsWith('unix:') ? '' : new URL(url).port)).join(',')
 }
 
 function tell(worker: Worker, order: ToWorker): void {

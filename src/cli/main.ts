@@ -1,36 +1,27 @@
 // The command line: argv in, exit code out. A command is one file with a `register`, put into the list below.
 
 import { Command, CommanderError } from 'commander'
-import { register as check } from './check.js'
-import { register as completion } from './completion.js'
 import { glossary, section, styleHelp } from './help.js'
-import { register as init } from './init.js'
-import { register as makeConfig } from './make-config.js'
-import { register as options } from './options.js'
 import { exitCodeOf, reportError } from './report.js'
-import { register as request } from './request.js'
-import { register as secret } from './secret.js'
-import { register as serve } from './serve.js'
-import { register as sessions } from './sessions.js'
-import { register as show } from './show.js'
-import { register as systemd } from './systemd.js'
 import { type Cli, makeCli, type Streams } from './terminal.js'
 import { version } from './version.js'
 
-/** In the order of the help. */
-const commands: readonly ((program: Command, cli: Cli) => void)[] = [
-  serve,
-  check,
-  show,
-  request,
-  init,
-  makeConfig,
-  options,
-  secret,
-  sessions,
-  systemd,
-  completion,
-]
+type Register = (program: Command, cli: Cli) => void
+
+/** In the order of the help. Only the one that is asked for is imported: a server starts without the rest. */
+const commands: Readonly<Record<string, () => Promise<{ readonly register: Register }>>> = {
+  serve: () => import('./serve.js'),
+  check: () => import('./check.js'),
+  show: () => import('./show.js'),
+  request: () => import('./request.js'),
+  init: () => import('./init.js'),
+  'make-config': () => import('./make-config.js'),
+  options: () => import('./options.js'),
+  secret: () => import('./secret.js'),
+  sessions: () => import('./sessions.js'),
+  systemd: () => import('./systemd.js'),
+  completion: () => import('./completion.js'),
+}
 
 /**
  * Runs one command line (without `node` and the script). Resolves with the exit code: 0, 1 for trouble at run time,
@@ -39,7 +30,8 @@ const commands: readonly ((program: Command, cli: Cli) => void)[] = [
 export async function main(argv: readonly string[], streams: Streams = processStreams()): Promise<number> {
   const cli = makeCli(streams)
   try {
-    await makeProgram(cli).parseAsync(argv, { from: 'user' })
+    const program = await makeProgram(cli, argv[0])
+    await program.parseAsync(argv, { from: 'user' })
     return cli.exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
@@ -48,7 +40,8 @@ export async function main(argv: readonly string[], streams: Streams = processSt
   }
 }
 
-function makeProgram(cli: Cli): Command {
+/** `asked`: the first word, which is a command unless somebody is lost. */
+async function makeProgram(cli: Cli, asked: string | undefined): Promise<Command> {
   const program = new Command('sessd')
     .usage('COMMAND [options]')
     .description('One INI file, many apps, one session: Paste Deploy and Beaker for Node.')
@@ -68,7 +61,10 @@ function makeProgram(cli: Cli): Command {
     )
     .exitOverride()
   styleHelp(program, cli)
-  for (const register of commands) register(program, cli)
+  // `completion` tells of all commands, as `help` does.
+  const isOne = asked !== undefined && asked !== 'completion' && Object.hasOwn(commands, asked)
+  const modules = isOne ? [commands[asked]!()] : Object.values(commands).map((load) => load())
+  for (const { register } of await Promise.all(modules)) register(program, cli)
   for (const command of program.commands) {
     command
       .option('--debug', 'show the stack of every error')

@@ -1,8 +1,8 @@
 // Files that hold a secret: for their owner alone, never half written.
 
 import { chmodSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { randomSecret } from './secret.js'
+import { explain } from './write-file.js'
 
 /** The text of a file, undefined when there is none. Throws a sentence for what is no regular file, or not readable. */
 export function readIfThere(path: string): string | undefined {
@@ -37,22 +37,4 @@ export function replacePrivateFile(path: string, text: string): void {
       throw error
     }
   })
-}
-
-function explain<T>(path: string, act: () => T): T {
-  try {
-    return act()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const reason =
-      code === 'ENOENT' || code === 'ENOTDIR'
-        ? `there is no directory ${dirname(path)}`
-        : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-          ? `this user may not write ${path}`
-          : code === 'EEXIST'
-            ? `${path} is there already`
-            : undefined
-    if (reason === undefined) throw error
-    throw new Error(reason, { cause: error })
-  }
 }

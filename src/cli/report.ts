@@ -12,6 +12,7 @@ import {
   type Place,
 } from '../config/errors.js'
 import { codeFrame } from '../config/frame.js'
+import type { Logger } from '../config/logging.js'
 import { maskValue } from '../config/secrets.js'
 import type { ConfigWarning } from '../loader.js'
 import type { Cli } from './terminal.js'
@@ -27,13 +28,29 @@ export function exitCodeOf(error: unknown): number {
 
 /** Tells about an error on stderr: several if it holds several. `debug` adds stacks, those of causes included. */
 export function reportError(error: unknown, cli: Cli, debug: boolean): void {
+  if (cli.log !== undefined) {
+    record(error, cli.log, cli)
+    return
+  }
   if (error instanceof ConfigErrors) for (const each of error.errors) reportOne(each, cli)
   else reportOne(error, cli)
   if (debug) cli.say(cli.paintErr('dim', framesOf(error)))
 }
 
+/** The same in a log: mistakes of the configuration have a place, all else has a stack. */
+function record(error: unknown, log: Logger, cli: Cli): void {
+  if (error instanceof ConfigErrors) for (const each of error.errors) record(each, log, cli)
+  else if (error instanceof ConfigError && error.place !== undefined)
+    log.error(located(error.place, error.reason, cli))
+  else log.error({ err: error }, sentence(error))
+}
+
 /** The same for an error that reached nobody but the process. */
 export function reportStray(what: string, error: unknown, cli: Cli, debug: boolean): void {
+  if (cli.log !== undefined) {
+    cli.log.error({ err: error }, `${what}: ${sentence(error)}`)
+    return
+  }
   const hint = debug ? '' : ' (--debug shows where)'
   cli.say(`${cli.paintErr('red', 'error:')} ${what}: ${sentence(error)}${hint}`)
   if (debug) cli.say(cli.paintErr('dim', framesOf(error)))
@@ -42,7 +59,8 @@ export function reportStray(what: string, error: unknown, cli: Cli, debug: boole
 /** The same for what is allowed and probably a slip; a string has no place. */
 export function reportWarning(warning: ConfigWarning | string, cli: Cli): void {
   const text = typeof warning === 'string' ? warning : located(warning.place, warning.reason, cli)
-  cli.say(`${cli.paintErr('yellow', 'warning:')} ${text}`)
+  if (cli.log !== undefined) cli.log.warn(text)
+  else cli.say(`${cli.paintErr('yellow', 'warning:')} ${text}`)
 }
 
 /** The same for what may be just right. */
@@ -78,7 +96,8 @@ function reportOne(error: unknown, cli: Cli): void {
 
 function located(place: Place, reason: string, cli: Cli): string {
   const where = formatPlace({ ...place, file: shortName(place.file, cli) })
-  return `${cli.paintErr('bold', printable(where.trimEnd()))} ${printable(withoutPasswords(reason))}`
+  const shown = printable(where.trimEnd())
+  return `${cli.log === undefined ? cli.paintErr('bold', shown) : shown} ${printable(withoutPasswords(reason))}`
 }
 
 function frameOf(place: Place, cli: Cli): string {

@@ -112,9 +112,11 @@ async function makeRequest(
     tapWarnings((message) => reportWarning(message, cli)),
     tapStrays({ rejection: stray, exception: stray }),
   ]
-  const { loadApp } = await import('../loader.js')
+  const { loadApp, setupLogging } = await import('../loader.js')
   const { uri, name, globalConf } = target
+  let endLogging = async () => {}
   try {
+    endLogging = await setupLogging(uri, { globalConf })
     const app = await loadApp(uri, { name, globalConf, onWarning: (warning) => reportWarning(warning, cli) })
     try {
       const method = options.method ?? (body ? 'POST' : 'GET')
@@ -134,5 +136,6 @@ async function makeRequest(
     }
   } finally {
     for (const end of taps) end()
+    await endLogging()
   }
 }

@@ -5,12 +5,16 @@ import { tapHangup, tapSignals } from './process-events.js'
 import { reportError } from './report.js'
 import { type Serve, STAYS, tellWhyItTakesLong } from './serve-given.js'
 import { type Served, serveHere } from './serve-here.js'
+import { printTree, tapServeKeys, tellKeys } from './serve-keys.js'
 import { notify, writePidFile } from './service.js'
 
 export async function serveAlone(given: Serve, pidFile: string | undefined): Promise<void> {
   const { cli, options, loud, taps, stopped, stop } = given
-  taps.push(tapSignals(() => stop()))
   let served: Served | undefined
+  taps.push(
+    tapSignals(() => stop()),
+    tapServeKeys(given, () => served && printTree(given, served)),
+  )
   let removePidFile = () => {}
   const reload = async () => {
     try {
@@ -18,7 +22,7 @@ export async function serveAlone(given: Serve, pidFile: string | undefined): Pro
       if (loud) cli.say('loaded again')
     } catch (error) {
       reportError(error, cli, options.debug === true)
-      cli.say(STAYS)
+      cli.say(STAYS, 'warn')
     }
   }
   let turn = Promise.resolve()
@@ -31,6 +35,7 @@ export async function serveAlone(given: Serve, pidFile: string | undefined): Pro
     served = await serveHere({ ...given, serverName: options.serverName, workers: 1 }, () => {})
     removePidFile = writePidFile(pidFile)
     if (loud) for (const url of served.running.urls) cli.say(`serving on ${url}`)
+    tellKeys(given)
     await notify('READY=1')
   }
   try {

@@ -35,6 +35,8 @@ export interface Serve {
   readonly stopped: Promise<void>
   stop(): void
   onWarning(warning: ConfigWarning): void
+  /** Reads again how the file says to log; what it answers puts that into force. Rejects with ConfigError. */
+  readLog(): Promise<() => Promise<void>>
 }
 
 /** After a second; most stops are faster, and need no word. */

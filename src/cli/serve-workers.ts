@@ -1,11 +1,13 @@
 // The two sides of serving from several processes: the one that looks after the others, and each of the others.
 
+import type { Server } from '../protocol.js'
 import { Crew } from './crew.js'
 import { hearModules, requiredModules } from './loaded-modules.js'
 import { tapHangup, tapSignals, tapWorkerSignals } from './process-events.js'
-import { shortName } from './report.js'
+import { reportError, shortName } from './report.js'
 import { type Serve, STAYS, tellWhyItTakesLong } from './serve-given.js'
-import { type Served, serveHere } from './serve-here.js'
+import { LONGEST_GOODBYE, type Served, serveHere } from './serve-here.js'
+import { printTree, tapServeKeys, tellKeys } from './serve-keys.js'
 import { notify, writePidFile } from './service.js'
 import { Watcher } from './watcher.js'
 import { hearParent, tellParent } from './worker-link.js'
@@ -14,17 +16,19 @@ import { hearParent, tellParent } from './worker-link.js'
 export async function serveByWorkers(
   given: Serve,
   count: number,
-  pidFile: string | undefined,
+  { pidFile, longestClose = 0 }: Pick<Server, 'pidFile' | 'longestClose'>,
 ): Promise<void> {
   const { cli, options, target, loud, taps, stopped, stop } = given
   let isReady = false
   let turn = Promise.resolve()
+  const useLog = async () => (await given.readLog())()
   const replace = (why: string) => {
     if (!isReady) return
     turn = turn.then(async () => {
       if (loud) cli.say(why)
       const done = await crew.replace()
-      if (loud || !done) cli.say(done ? 'loaded again' : STAYS)
+      if (done) await useLog().catch((error: unknown) => reportError(error, cli, options.debug === true))
+      if (loud || !done) cli.say(done ? 'loaded again' : STAYS, done ? 'info' : 'warn')
     })
   }
   const watcher = new Watcher(
@@ -33,7 +37,8 @@ export async function serveByWorkers(
   )
   const crew = new Crew({
     count,
-    say: (sentence) => cli.say(sentence),
+    longestEnd: longestClose * 1000 + LONGEST_GOODBYE + 1000,
+    say: (sentence) => cli.say(sentence, 'warn'),
     onFile: (file) => options.reload === true && watcher.add(file),
   })
   const killAll = () => crew.kill()
@@ -41,6 +46,7 @@ export async function serveByWorkers(
   taps.push(
     tapSignals(stop),
     tapHangup(() => replace('loading again')),
+    tapServeKeys(given, () => crew.tree()),
     () => watcher.close(),
     () => process.off('exit', killAll),
   )
@@ -55,6 +61,7 @@ export async function serveByWorkers(
     isReady = true
     removePidFile = writePidFile(pidFile)
     if (loud) for (const url of started) cli.say(`serving on ${url}`)
+    tellKeys(given)
     await notify('READY=1')
     await stopped
     isReady = false
@@ -72,6 +79,7 @@ export async function serveAsWorker(given: Serve, workers: number): Promise<void
   let patient = false
   taps.push(
     hearParent((order) => {
+      if (order === 'tree') return served && printTree(given, served)
       patient = order === 'retire'
       stop()
     }),

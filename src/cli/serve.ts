@@ -15,10 +15,11 @@ import { type Address, addressOverrides } from './address.js'
 import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import { type EndTap, tapStrays, tapWarnings } from './process-events.js'
-import { reportStray, reportWarning } from './report.js'
+import { exitCodeOf, reportError, reportStray, reportWarning } from './report.js'
 import { serveAlone } from './serve-alone.js'
 import type { ServeOptions } from './serve-given.js'
 import { serveAsWorker, serveByWorkers } from './serve-workers.js'
+import { makeServiceLog } from './service-log.js'
 import type { Cli } from './terminal.js'
 import { workerCount } from './worker-link.js'
 
@@ -68,13 +69,16 @@ async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<v
   const asWorker = workerCount()
   const loud = options.quiet !== true && (asWorker === undefined || cluster.worker!.id === 1)
   const { stopped, stop, taps, onWarning } = begin(cli, loud, options.debug === true)
+  const log = makeServiceLog(cli, target)
   try {
     const env = readEnvFile(cli, options.envFile)
+    await (await log.read(env))()
     const { createLoader } = await import('../loader.js')
     const loader = createLoader({ env })
     const how = { name: options.serverName, globalConf: target.globalConf }
     const localConf = await findOverrides(loader, target.uri, how, options)
-    const given = { cli, target, options, env, localConf, loud, taps, stopped, stop, onWarning }
+    const readLog = () => log.read(env)
+    const given = { cli, target, options, env, localConf, loud, taps, stopped, stop, onWarning, readLog }
     if (asWorker !== undefined) {
       Object.assign(process.env, env)
       return await serveAsWorker(given, asWorker)
@@ -84,11 +88,16 @@ async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<v
     const count = countOf(options.workers) ?? server!.workers ?? 1
     const pidFile = server!.pidFile
     // Workers read the environment's file for themselves, so that those that start later find what it says then.
-    if (count > 1 || options.reload === true) return await serveByWorkers(given, count, pidFile)
+    if (count > 1 || options.reload === true) return await serveByWorkers(given, count, server!)
     Object.assign(process.env, env)
     await serveAlone(given, pidFile)
+  } catch (error) {
+    if (!log.isJson) throw error
+    reportError(error, cli, options.debug === true)
+    cli.exitCode = exitCodeOf(error)
   } finally {
     for (const end of taps) end()
+    await log.end()
   }
 }
 

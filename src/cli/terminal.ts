@@ -3,6 +3,7 @@
 
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
+import type { Level, Logger } from '../config/logging.js'
 
 /** Puts a colour or weight on text; gives it back as it is where the stream shows none (no TTY, NO_COLOR). */
 export type Paint = (format: Parameters<typeof styleText>[0], text: string) => string
@@ -23,14 +24,16 @@ export interface Cli {
   print(text: string): void
   /** Writes data as it is. */
   write(bytes: Uint8Array): void
-  /** Writes talk, and ends it with a newline. */
-  say(text: string): void
+  /** Writes talk, and ends it with a newline; where there is a log, as its record of `level` (info). */
+  say(text: string, level?: Level): void
   /** Shows how far a long work is, in one line of a terminal that the next one replaces; elsewhere nothing. */
   progress(text: string): void
   readonly paintOut: Paint
   readonly paintErr: Paint
   /** Whether stdout and stderr show colours. */
   readonly colors: { readonly out: boolean; readonly err: boolean }
+  /** Takes the talk of a service that logs as [logging] of its file says. */
+  log: Logger | undefined
   /** What `main` answers when a command comes to its end. */
   exitCode: number
 }
@@ -41,18 +44,23 @@ export function makeCli({ stdout, stderr, cwd }: Streams): Cli {
   const paintOut = painter(stdout)
   const paintErr = painter(stderr)
   const isTerminal = 'isTTY' in stderr && stderr.isTTY === true
-  return {
+  const cli: Cli = {
     cwd,
     columns: ('columns' in stdout && typeof stdout.columns === 'number' && stdout.columns) || 80,
     print: (text) => void stdout.write(`${text}\n`),
     write: (bytes) => void stdout.write(bytes),
-    say: (text) => void stderr.write(`${isTerminal ? CLEAR_LINE : ''}${text}\n`),
+    say(text, level = 'info') {
+      if (cli.log === undefined || text === '') stderr.write(`${isTerminal ? CLEAR_LINE : ''}${text}\n`)
+      else cli.log[level](text)
+    },
     progress: (text) => void (isTerminal && stderr.write(`${CLEAR_LINE}${text}`)),
     paintOut,
     paintErr,
     colors: { out: paintOut('bold', 'x') !== 'x', err: paintErr('bold', 'x') !== 'x' },
+    log: undefined,
     exitCode: 0,
   }
+  return cli
 }
 
 function painter(stream: Writable): Paint {

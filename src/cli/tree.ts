@@ -75,8 +75,8 @@ function mountOf({ role }: Node, parent: Node | undefined): string {
   return printable(role).padEnd(width) + GAP
 }
 
-/** Its own without the mounts, which are drawn; then what it gets from above and its parent does not. */
-function settingsOf(node: Node, parent: Node | undefined): NodeSetting[] {
+/** A part's settings as they are shown: its own without the mounts, which are drawn; then what it gets from above and its parent does not. */
+export function settingsOf(node: Node, parent: Node | undefined): NodeSetting[] {
   const isGlobal = ({ scope }: NodeSetting) => scope === 'global'
   const mounts = new Set(node.shape === 'composite' ? node.children.map(({ role }) => role) : [])
   const handed = new Set(parent?.settings.filter(isGlobal).map(({ key, value }) => `${key}=${value}`))

@@ -5,8 +5,11 @@ import cluster from 'node:cluster'
 /** How many workers there are; in a worker's environment only, so that it knows to be one. */
 export const WORKERS = 'SESSD_WORKERS'
 
-/** `retire`: others go on serving, so idle connections need not be cut. */
-export type ToWorker = 'stop' | 'retire'
+/** In a worker's environment: the ports that port = 0 got before, for egg:Paste#http; blank when they are still held. */
+export const KEPT_PORTS = 'SESSD_KEPT_PORTS'
+
+/** `retire`: others go on serving, so idle connections need not be cut. `tree`: print what is composed. */
+export type ToWorker = 'stop' | 'retire' | 'tree'
 
 export type FromWorker =
   | { readonly sessd: 'ready'; readonly urls: readonly string[] }
@@ -26,7 +29,7 @@ export function tellParent(message: FromWorker): void {
 /** Hears what this worker has to do. When the process that started it is gone, Node ends this one too. */
 export function hearParent(hear: (order: ToWorker) => void): () => void {
   const onMessage = (message: unknown) => {
-    if (message === 'stop' || message === 'retire') hear(message)
+    if (message === 'stop' || message === 'retire' || message === 'tree') hear(message)
   }
   process.on('message', onMessage)
   return () => void process.off('message', onMessage)

@@ -102,6 +102,17 @@ export const words: Converter<readonly string[]> = {
     Array.isArray(value) && value.every((item) => typeof item === 'string'),
 }
 
+/** Words divided by commas, white space around them dropped. */
+export const list: Converter<readonly string[]> = {
+  expected: 'words divided by commas',
+  parse: (value) =>
+    value
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  accepts: words.accepts,
+}
+
 /** One of several types, tried in order. */
 export function either<A, B>(first: Converter<A>, second: Converter<B>): Converter<A | B> {
   return {

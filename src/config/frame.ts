@@ -1,6 +1,7 @@
 // A code frame: the lines around a mistake, with a caret. Values of secret settings are masked in every line shown.
 
 import type { Place } from './errors.js'
+import { secretFlow, type Written } from './secret-flow.js'
 import { isSecretKey, MASK, maskValue } from './secrets.js'
 
 export interface FrameOptions {
@@ -66,17 +67,48 @@ function maskedLines(source: string): readonly string[] {
 
 function maskLines(lines: string[]): string[] {
   if (lines.at(-1) === '') lines.pop()
+  const { feeding } = secretFlow(writtenIn(lines))
   let secretIndent: number | undefined
-  return lines.map((line) => {
+  return lines.map((line, index) => {
     const indent = line.search(/\S/)
-    if (indent < 0 || /^\s*[#;]/.test(line)) return line
+    if (indent < 0 || isComment(line)) return line
     if (secretIndent !== undefined && indent > secretIndent) return line.slice(0, indent) + MASK
     secretIndent = undefined
-    const cut = line.search(/[=:]/)
-    if (cut < 0 || line.trimStart().startsWith('[')) return line
-    if (!isSecretKey(line.slice(0, cut).trim())) return maskValue(line, false)
+    const cut = cutOf(line)
+    if (cut < 0) return line
+    if (!isSecretKey(line.slice(0, cut).trim()) && !feeding.has(index)) return maskValue(line, false)
     secretIndent = indent
     const value = line.slice(cut + 1).search(/\S/)
     return value < 0 ? line : line.slice(0, cut + 1 + value) + MASK
   })
+}
+
+/** The settings of a text, each by the index of its first line; lines that go on are part of the value. */
+function writtenIn(lines: readonly string[]): Written<number>[] {
+  const written: { section: string; key: string; value: string; id: number; indent: number }[] = []
+  let section = ''
+  for (const [id, line] of lines.entries()) {
+    const indent = line.search(/\S/)
+    if (indent < 0 || isComment(line)) continue
+    const before = written.at(-1)
+    if (before !== undefined && before.section === section && indent > before.indent) {
+      before.value += `\n${line}`
+      continue
+    }
+    const header = /^\s*\[(.*)\]/.exec(line)
+    if (header !== null) section = header[1]!
+    const cut = cutOf(line)
+    if (cut < 0) continue
+    written.push({ section, key: line.slice(0, cut).trim(), value: line.slice(cut + 1), id, indent })
+  }
+  return written
+}
+
+function isComment(line: string): boolean {
+  return /^\s*[#;]/.test(line)
+}
+
+/** Where a key ends; -1 in a line without one. */
+function cutOf(line: string): number {
+  return line.trimStart().startsWith('[') ? -1 : line.search(/[=:]/)
 }

@@ -146,7 +146,8 @@ export function checkOptions<T extends OptionTable>(
   return values as Values<T>
 }
 
-function wrongValue(spec: Option<unknown>, text: string): string {
+/** The sentence about a value that an option does not take. */
+export function wrongValue(spec: Option<unknown>, text: string): string {
   const got = spec.secret === true ? 'something else' : text === '' ? 'nothing' : JSON.stringify(text)
   return `expected ${spec.type.expected}, got ${got}`
 }

@@ -12,6 +12,7 @@ import { sessionFilter } from './session-filter.js'
 import { makeSessionLog } from './session-log.js'
 import { options, type SessionOptions } from './session-options.js'
 import { sessionSockets } from './session-sockets.js'
+import { SessionTurns } from './session-turns.js'
 
 export { options }
 
@@ -56,6 +57,7 @@ function makeFilter(asked: SessionOptions, code: CodeOptions): Filter {
     auto: given.auto,
     rolling: given.rolling,
     lockRequests: given.lock === 'request',
+    turns: new SessionTurns(engine, { auto: given.auto, lockRequests: given.lock === 'request' }),
     saveOnException: given.save_on_exception,
     log: makeSessionLog(),
   })

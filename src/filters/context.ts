@@ -10,7 +10,11 @@ import type { App, Conf, Environ, Filter } from '../protocol.js'
 import type { Session } from '../session/session.js'
 import { getSession } from './get-session.js'
 
-const requests = new AsyncLocalStorage<IncomingMessage>()
+/** One for the process: bundlers (Next's) put a second copy of this file into apps, which has to find it. */
+const KEY = Symbol.for('sessd.context')
+const shared = globalThis as { [KEY]?: AsyncLocalStorage<IncomingMessage> }
+shared[KEY] ??= new AsyncLocalStorage()
+const requests = shared[KEY]
 
 /** egg:sessd#context: no settings. */
 export function factory(_globalConf: Conf, localConf: Conf): Filter {

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { boolean, text } from '../config/converters.js'
+import { hasLogging, logger } from '../config/logging.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { answerInstead, isGone } from '../http/answer.js'
 import { environ } from '../http/environ.js'
@@ -11,7 +12,7 @@ import { passUpgrade } from '../http/pass-upgrade.js'
 import { statusOf } from '../http/status-error.js'
 import type { App, Conf, Filter } from '../protocol.js'
 import { sendErrorPage } from './error_catcher/page.js'
-import { chainOf, stackOf } from './error_catcher/thrown.js'
+import { chainOf, stackOf, titleOf } from './error_catcher/thrown.js'
 
 const NO_MAIL = {
   type: text,
@@ -66,7 +67,7 @@ export function makeErrorCatcher(globalConf: Conf, localConf: Conf, debug: boole
 }
 
 export interface ErrorCatcherCodeOptions {
-  /** Gets the text for the log, stack and all. Default: stderr. */
+  /** Gets the text for the log, stack and all. Default: the log, which is stderr. */
   readonly write?: (text: string) => void
 }
 
@@ -81,7 +82,7 @@ export function errorCatcher({
 function makeFilter(
   { debug, error_message }: Values<typeof options>,
   file: string | undefined,
-  write: (text: string) => void = (text) => void process.stderr.write(text),
+  write?: (text: string) => void,
 ): Filter {
   return (next) => {
     const app: App = async (req, res) => {
@@ -90,13 +91,26 @@ function makeFilter(
       } catch (error) {
         if (res.headersSent || isGone(res)) throw error
         const reference = environ(req)['sessd.request_id'] ?? randomUUID()
-        write(`sessd: error ${reference}: ${req.method} ${pathOf(req)}: ${logText(error)}\n`)
+        tell(error, req, reference, write)
         if (debug === true && process.env.NODE_ENV !== 'production') {
           await sendErrorPage(req, res, { error, reference, file, status: statusOf(error) ?? 500 })
         } else sendPlain(res, statusOf(error) ?? 500, reference, error_message)
       }
     }
     return passUpgrade(app, next)
+  }
+}
+
+const log = logger('sessd.error_catcher')
+
+function tell(error: unknown, req: IncomingMessage, reference: string, write?: (text: string) => void): void {
+  const about = `error ${reference}: ${req.method} ${pathOf(req)}: `
+  if (write === undefined && hasLogging()) {
+    log.error({ req, err: error, request_id: reference }, about + titleOf(error))
+  } else {
+    const text = `sessd: ${about}${logText(error)}\n`
+    if (write === undefined) process.stderr.write(text)
+    else write(text)
   }
 }
 

@@ -7,7 +7,7 @@ import { throwAll } from '../config/options.js'
 import { answer, isHttp2 } from '../http/answer.js'
 import { attempt } from '../http/attempt.js'
 import { environ, position, returnTo } from '../http/environ.js'
-import { forkRequest } from '../http/fork-request.js'
+import { ABOUT_BODY, forkForPage } from '../http/fork-request.js'
 import { reportError } from '../http/guard.js'
 import { passUpgrade } from '../http/pass-upgrade.js'
 import { isNormal, normalizeUrl } from '../http/path.js'
@@ -35,9 +35,9 @@ export function errordocument(
       const restore = remember(req)
       let failed: Failure | undefined
       try {
-        const dropped = await attempt(next, req, res, (status) => {
+        const dropped = await attempt(next, req, res, (status, found) => {
           if (!pages.has(status)) return false
-          failed = { status, headers: keptHeaders(res) }
+          failed = { status, headers: keptHeaders(found) }
           return true
         })
         if (!dropped) return
@@ -76,18 +76,15 @@ interface Failure {
 /** The page, with the failure's status. Where there is no page either, the status in words. */
 async function showPage(app: App, req: IncomingMessage, res: ServerResponse, page: string, failure: Failure) {
   const { status } = failure
-  const about = forkRequest(req, res)
-  for (const name of Object.keys(about.headers)) {
-    if (ABOUT_BODY.test(name) || CONDITIONAL.test(name)) delete about.headers[name]
-  }
+  const about = forkForPage(req)
   const env = environ(about)
   env['sessd.error'] = { status, path: env.SCRIPT_NAME + env.PATH_INFO }
-  about.method = req.method === 'HEAD' ? 'HEAD' : 'GET'
-  about.url = page
-  ;(about as { originalUrl?: string }).originalUrl = ((about as { baseUrl?: string }).baseUrl ?? '') + page
-  const spoils = (found: number) => {
+  if (req.method === 'HEAD') about.method = 'HEAD'
+  const here = position(req)
+  returnTo(about, { ...here, url: page, originalUrl: (here.baseUrl ?? '') + page })
+  const spoils = (found: number, shown: ServerResponse) => {
     if (found < 200 || found > 299) return true
-    setStatus(res, failure)
+    setStatus(shown, failure)
     return false
   }
   try {
@@ -115,10 +112,6 @@ function keptHeaders(res: ServerResponse): [name: string, value: OutgoingHttpHea
     (pair): pair is [string, OutgoingHttpHeader] => pair[1] !== undefined && !ABOUT_BODY.test(pair[0]),
   )
 }
-
-const ABOUT_BODY =
-  /^(?:content-.*|transfer-encoding|etag|last-modified|accept-ranges|trailer|x-content-type-options)$/
-const CONDITIONAL = /^(?:if-.*|range|expect)$/
 
 /** Answers a function that takes back what was done to path and environ since. */
 function remember(req: IncomingMessage): () => void {

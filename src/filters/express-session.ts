@@ -4,6 +4,8 @@
 import type { IncomingMessage } from 'node:http'
 import { inspect } from 'node:util'
 import type { Session } from '../session/session.js'
+import { type ExpressSessionStore, expressSessionStore } from './express-session-store.js'
+import type { SessionHandle } from './session-handle.js'
 
 type Callback = (error?: unknown) => void
 
@@ -28,31 +30,94 @@ export interface ExpressSession {
 }
 
 /**
- * Puts `session` on the request as `req[property]`, and its id as `req.sessionID`. express-session further inside sees
- * that somebody was there before, and steps aside.
+ * Puts `session` on the request as `req[property]`, its id as `req.sessionID`, and the filter's sessions as
+ * `req.sessionStore`. express-session further inside sees that somebody was there before, and steps aside.
  */
-export function showAsExpressSession(req: IncomingMessage, property: string, session: Session): void {
-  const descriptor = { configurable: true, enumerable: true }
-  Object.defineProperty(req, 'sessionID', { ...descriptor, get: () => session.id, set: () => {} })
-  show(req, property, session)
+export function showAsExpressSession(
+  req: IncomingMessage,
+  property: string,
+  session: Session,
+  handle: SessionHandle,
+): void {
+  const place = new Place(req, session)
+  let store: ExpressSessionStore | undefined
+  const own = { configurable: true, enumerable: true }
+  Object.defineProperties(req, {
+    [property]: { ...own, get: () => place.shown, set: (value: unknown) => place.assign(value) },
+    sessionID: { ...own, get: () => session.id, set: () => {} },
+    sessionStore: {
+      ...own,
+      get() {
+        store ??= expressSessionStore(handle, place)
+        return store
+      },
+      set: () => {},
+    },
+  })
 }
 
-function show(req: IncomingMessage, property: string, session: Session): void {
-  ;(req as unknown as Record<string, unknown>)[property] = new Face(req, property, session).proxy
+/** What stands at `req.session`: a face of the session, or what the app has put there in its place. */
+class Place {
+  shown: unknown
+  readonly #req: IncomingMessage
+  readonly #session: Session
+
+  constructor(req: IncomingMessage, session: Session) {
+    this.#req = req
+    this.#session = session
+    this.show()
+  }
+
+  /** Shows the session as it is now. */
+  show(): void {
+    this.shown = new Face(this.#req, this, this.#session).proxy
+  }
+
+  /** Ends the session that is there, if it was not ended before, and shows the new one. */
+  regenerate(done: Callback): void {
+    if (Face.isLive(this.shown)) this.shown.regenerate(done)
+    else {
+      this.show()
+      process.nextTick(done)
+    }
+  }
+
+  /**
+   * `req.session = null` ends the session, as with cookie-session and express-session's `unset: 'destroy'`; a plain object
+   * takes the place of all that was in it.
+   */
+  assign(value: unknown): void {
+    const { shown } = this
+    if (value === shown) return
+    if (value === null || value === undefined) {
+      if (Face.isLive(shown)) shown.destroy()
+      this.shown = value
+    } else if (isPlain(value)) {
+      this.#session.clear()
+      this.show()
+      Object.assign(this.shown as object, value)
+    } else this.shown = value
+  }
 }
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object') return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+const live = new WeakSet<object>()
 
 /** The traps of one proxy. Once its session was ended it keeps what was in it: callers copy from the old to the new. */
 class Face implements ProxyHandler<object> {
   readonly proxy: ExpressSession
-  readonly #req: IncomingMessage
-  readonly #property: string
+  readonly #place: Place
   readonly #session: Session
   readonly #own = new Map<string, unknown>()
   #past: Map<string, unknown> | null = null
 
-  constructor(req: IncomingMessage, property: string, session: Session) {
-    this.#req = req
-    this.#property = property
+  constructor(req: IncomingMessage, place: Place, session: Session) {
+    this.#place = place
     this.#session = session
     // console.log looks at what is behind a proxy, past its traps
     const shown = { value: () => ({ ...this.proxy }), configurable: true }
@@ -69,6 +134,12 @@ class Face implements ProxyHandler<object> {
       resetMaxAge: done,
     }
     for (const [name, value] of Object.entries(own)) this.#own.set(name, value)
+    live.add(this.proxy)
+  }
+
+  /** Whether it is a face whose session was not ended. */
+  static isLive(shown: unknown): shown is ExpressSession {
+    return live.has(shown as object)
   }
 
   get(_target: object, key: string | symbol): unknown {
@@ -136,9 +207,10 @@ class Face implements ProxyHandler<object> {
     if (this.#past === null) {
       this.#past = new Map(this.#session.entries())
       this.#session.invalidate()
+      live.delete(this.proxy)
     }
-    if (andGoOn) show(this.#req, this.#property, this.#session)
-    else delete (this.#req as unknown as Record<string, unknown>)[this.#property]
+    if (andGoOn) this.#place.show()
+    else this.#place.shown = undefined
     return this.#settle(Promise.resolve(), callback)
   }
 

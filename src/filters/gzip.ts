@@ -76,6 +76,7 @@ function makeFilter({ compress_level, min_size, encodings }: Values<typeof optio
   }
 
   function judge(req: IncomingMessage, res: ServerResponse): Verdict {
+    if (res.statusCode === 304) addVary(res) // what it stands for may have it (RFC 9110, 15.4.5)
     if (!isCompressible(res, min_size)) return 'pass'
     addVary(res)
     if (req.method === 'HEAD') return 'pass'

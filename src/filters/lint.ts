@@ -1,15 +1,22 @@
 // egg:Paste#lint: holds both sides to the protocol, the server for what it hands over and the app for how it answers.
-// Every test of this project runs inside it. It belongs right outside of what is in doubt, and not in production.
+// Our tests serve their apps inside it. It belongs right outside of what is in doubt, and not in production.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { logger } from '../config/logging.js'
 import { readOptions } from '../config/options.js'
 import { environ } from '../http/environ.js'
-import { reportError } from '../http/guard.js'
+import { sentenceOf } from '../http/guard.js'
 import type { App, Conf, Filter } from '../protocol.js'
 import { checkEnviron, checkHead, checkRequest, headOf, LintError } from './lint/rules.js'
 
 export { LintError }
+
+const log = logger('sessd.lint')
+
+function report(err: LintError, req: IncomingMessage): void {
+  log.error({ req, err }, sentenceOf(err, req))
+}
 
 /** egg:Paste#lint: no settings. */
 export function factory(_globalConf: Conf, localConf: Conf): Filter {
@@ -26,7 +33,7 @@ export interface LintOptions {
  * The same for use in code: `lint()(app)`. A broken rule is reported, and the request ends as 500 that names the rule, or
  * with a closed connection if the head is out; nothing is thrown into the app.
  */
-export function lint({ onError = reportError }: LintOptions = {}): Filter {
+export function lint({ onError = report }: LintOptions = {}): Filter {
   return (next) => {
     const app: App = (req, res) => {
       // One watch sees all; a second one would find the calls of the first and never end.

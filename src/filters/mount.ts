@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { boolean } from '../config/converters.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
-import { environ } from '../http/environ.js'
+import { environ, unmount } from '../http/environ.js'
 import { hookResponse, type ResponseHook } from '../http/response-hooks.js'
 import type { App, Conf, Filter } from '../protocol.js'
 
@@ -12,7 +12,7 @@ export const options = {
   strip: option({
     type: boolean,
     default: true,
-    doc: 'Whether the app sees the rest of the path. false: all of it, for apps that know where they are (Next, basePath).',
+    doc: 'Whether the app sees the rest of the path. false: all of it, for apps that know where they are. Next gets it anyway.',
   }),
   rewrite_location: option({
     type: boolean,
@@ -38,29 +38,24 @@ export function mount(given: Partial<Settings> = {}): Filter {
   return make(checkOptions(options, given))
 }
 
-type Mounted = IncomingMessage & { baseUrl?: string; originalUrl?: string }
+type Mounted = IncomingMessage & { baseUrl?: string }
 
 function make(settings: Settings): Filter {
   const rewrites = settings.rewrite_location || settings.rewrite_cookie_path
   return (next) => {
     const app: App = (req: Mounted, res) => {
       if (rewrites && req.baseUrl) hookResponse(res, new Rewriter(settings, req, req.baseUrl))
-      if (!settings.strip) unstrip(req)
+      if (!settings.strip) unmount(req)
       return next(req, res)
     }
     if (next.upgrade !== undefined) {
       app.upgrade = (req, socket, head) => {
-        if (!settings.strip) unstrip(req)
+        if (!settings.strip) unmount(req)
         return next.upgrade!(req, socket, head)
       }
     }
     return app
   }
-}
-
-function unstrip(req: Mounted): void {
-  req.url = req.originalUrl ?? req.url ?? '/'
-  req.baseUrl = ''
 }
 
 /** Leads what the app says about paths into its mount. Cookies that filters outside add come later and stay. */

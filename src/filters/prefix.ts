@@ -6,11 +6,11 @@ import { boolean, type Converter, integer, oneOf, text, words } from '../config/
 import { OptionError } from '../config/errors.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { answer, refuseUpgrade } from '../http/answer.js'
-import { environ, mount, peerAddress, settle } from '../http/environ.js'
+import { environ, mount, settle } from '../http/environ.js'
+import { believeProxies, FORWARDED, makeTrust, trustedHeaders } from '../http/forwarded.js'
 import { encodePath, isNormal, normalizeUrl } from '../http/path.js'
 import { type TrustedProxies, trustedProxies } from '../http/trusted-proxies.js'
 import type { App, Conf, Environ, Filter } from '../protocol.js'
-import { FORWARDED, readForwarded } from './prefix/forwarded.js'
 
 const port: Converter<string> = {
   expected: 'a port, or nothing for the usual one',
@@ -40,9 +40,9 @@ export const options = {
     doc: 'How many proxies stand in front, at most. Without trusted_proxies: whatever their addresses are.',
   }),
   trusted_headers: option({
-    type: oneOf('x-forwarded', 'forwarded'),
+    type: trustedHeaders,
     default: 'x-forwarded',
-    doc: 'What the proxies write; the other kind comes from clients, and is never read.',
+    doc: 'What the proxies write, all of them: x-forwarded, forwarded, or headers by name. No other is read.',
   }),
   force_port: option({
     type: port,
@@ -68,8 +68,8 @@ export function prefix(given: Partial<Values<typeof options>> = {}): Filter {
 
 function makeFilter(given: Values<typeof options>): Filter {
   const base = parsePrefix(given.prefix)
-  const trusts = makeTrust(given.trusted_proxies, given.trusted_hops)
-  const { trusted_hops = Number.POSITIVE_INFINITY, trusted_headers, force_port, scheme } = given
+  const { trusted_proxies, trusted_hops, trusted_headers, force_port, scheme } = given
+  const trust = makeTrust(readProxies(trusted_proxies, trusted_hops), trusted_hops, trusted_headers)
 
   /** False: a request that can't be served. */
   const apply = (req: IncomingMessage): boolean => {
@@ -77,14 +77,9 @@ function makeFilter(given: Values<typeof options>): Filter {
     const env = environ(req)
     let outside = ''
     if (given.translate_forwarded_server) {
-      const peer = peerAddress(req)
-      if (trusts(peer)) {
-        const said = readForwarded(req.headers, trusted_headers, { peer, trusts, hops: trusted_hops })
-        env.REMOTE_ADDR = said.address
-        if (said.host !== undefined) setHost(req, env, said.host)
-        if (said.scheme !== undefined) env['wsgi.url_scheme'] = said.scheme
-        outside = said.prefix ?? ''
-      }
+      const said = believeProxies(req, trust)
+      if (said?.host !== undefined) setHost(req, env, said.host)
+      outside = said?.prefix ?? ''
       for (const name of FORWARDED) delete req.headers[name]
     }
     if (scheme !== undefined) env['wsgi.url_scheme'] = scheme
@@ -130,8 +125,8 @@ function setHost(req: IncomingMessage, env: Environ, host: string): void {
   req.headers.host = host // what frameworks read
 }
 
-/** Whether an address is that of a trusted proxy. */
-function makeTrust(proxies: readonly string[], hops: number | undefined): TrustedProxies {
+/** Whether an address is that of a trusted proxy. With `hops` alone, whatever it is. */
+function readProxies(proxies: readonly string[], hops: number | undefined): TrustedProxies {
   if (proxies.length === 0) return () => hops !== undefined
   const trusts = trustedProxies.parse(proxies.join(' '))
   if (trusts !== undefined) return trusts

@@ -14,6 +14,7 @@ import type { Engine } from '../session/state.js'
 import type { SessionStore } from '../session/store.js'
 import { StoredSessions } from '../session/stored-sessions.js'
 import { fileStore } from '../session/stores/file.js'
+import { beakerLockOptions } from '../session/stores/file-flock.js'
 import { memoryStore } from '../session/stores/memory.js'
 import { expressSession, type Takeover, translate } from '../session/takeover.js'
 import { importExport } from './own-export.js'
@@ -84,9 +85,8 @@ function storedEngine(
   }
   const keys = signingKeys(given)
   const bare = code.store ?? makeStore(given, clock, settings)
-  // What is in this process can be neither slow nor away; the files of dbm can.
-  const isInMemory = bare.scope === 'process' && storeType(given) !== 'dbm'
-  const store = isInMemory ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
+  // What is in this process can be neither slow nor away.
+  const store = bare.scope === 'process' ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
   return new StoredSessions<unknown>({
     store,
     users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,
@@ -182,11 +182,14 @@ function makeStore(given: SessionOptions, clock: Clock, settings: SessionSetting
       `in code, give the store itself in place of type = ${type}: { store }`,
     )
   }
+  const bare = given.format !== 'sessd'
   return fileStore({
     directory: fileDirectory(given),
     lockDirectory: given.lock_dir,
+    flock: beakerLockOptions(given, bare),
+    timeout: given.store_timeout * 1000,
     fsync: given.fsync,
-    bare: given.format !== 'sessd',
+    bare,
     lifetime: settings.timeout,
     clock,
   })

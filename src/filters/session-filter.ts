@@ -29,7 +29,7 @@ export function sessionFilter(config: SessionFilterSettings): Filter {
         const result = config.preload ? loadFirst(config, handle, req, () => next(req, res)) : next(req, res)
         return isPromise(result) ? watch(result, handle) : result
       } catch (error) {
-        handle.failed = true
+        handle.fail()
         throw error
       }
     }
@@ -77,7 +77,7 @@ async function loadFirst(
   next: () => unknown,
 ): Promise<unknown> {
   const session = await handle.load<Record<string, unknown>>()
-  if (config.reqProperty !== undefined) showAsExpressSession(req, config.reqProperty, session)
+  if (config.reqProperty !== undefined) showAsExpressSession(req, config.reqProperty, session, handle)
   return next()
 }
 
@@ -85,11 +85,10 @@ function setProperty(req: IncomingMessage, name: string, value: unknown): void {
   ;(req as unknown as Record<string, unknown>)[name] = value
 }
 
-async function watch(result: Promise<unknown>, handle: RequestSession): Promise<unknown> {
-  try {
-    return await result
-  } catch (error) {
-    handle.failed = true
+/** What comes of it, too, is the app's own: who waits for a query runs it, and a failure is to be somebody's. */
+function watch(result: Promise<unknown>, handle: RequestSession): Promise<unknown> {
+  return Promise.resolve(result).then(undefined, (error: unknown) => {
+    handle.fail()
     throw error
-  }
+  })
 }

@@ -1,21 +1,25 @@
 // One request's way to its session. Until somebody calls load() it is all there is: no cookie is read, no store asked.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { appendCookie } from '../http/cookies.js'
+import { isGone } from '../http/answer.js'
+import { appendCookie, setsCookie } from '../http/cookies.js'
 import { environ } from '../http/environ.js'
 import { PublicError, type ResponseHook } from '../http/response-hooks.js'
+import { keepFromSharedCaches, varyBy } from '../http/shared-caches.js'
 import type { MaybePromise } from '../protocol.js'
 import { ForeignSession, UnstorableValue } from '../session/codec.js'
 import { CookieTooLong } from '../session/codecs/beaker-cookie.js'
 import { after, isPromise } from '../session/maybe-promise.js'
 import type { Session } from '../session/session.js'
 import { OversizedSession } from '../session/settings.js'
-import type { Engine, SessionState } from '../session/state.js'
+import type { AfterHead, AfterResponse, Engine, SessionState } from '../session/state.js'
 import type { Users } from '../session/users.js'
 import type { IdSource } from './session-converters.js'
 import type { SessionCookies } from './session-cookies.js'
 import { partName } from './session-cookies.js'
-import { hasCookie, headerName, MAX_PARTS, readTicket, splitValue } from './session-ticket.js'
+import { liveCookies } from './session-live-cookie.js'
+import { hasCookie, headerName, MAX_PARTS, PART_LENGTH, readTicket, splitValue } from './session-ticket.js'
+import { type EndTurn, lockedTurn, type SessionTurns, type TurnLimits } from './session-turns.js'
 
 declare module '../protocol.js' {
   interface Environ {
@@ -35,6 +39,16 @@ export interface SessionHandle {
   readonly users: Users
   /** The session of an id that the app knows from elsewhere; null when there is none. Changes need persist(). */
   find<T extends object = Record<string, unknown>>(id: string): Promise<Session<T> | null>
+  /**
+   * For a server behind us: the Cookie header with our cookie in it only if it stands for a live session. undefined: nothing
+   * is left of it. Looks into the store, and counts as no access.
+   */
+  liveCookies(): Promise<string | undefined>
+  /**
+   * For a server behind us: resolves when no other request of this session is there. undefined at once when no session is
+   * proved; null: not within `limits`. Rejects, with `lock = request`, where that lock is not to be had.
+   */
+  takeTurn(limits: TurnLimits, res: ServerResponse): MaybePromise<EndTurn | null | undefined>
 }
 
 /** What all requests through one filter share. */
@@ -54,6 +68,7 @@ export interface SessionFilterConfig {
   readonly rolling: boolean
   /** One request at a time holds a session, from loading it to the head of its response. */
   readonly lockRequests: boolean
+  readonly turns: SessionTurns
   readonly saveOnException: boolean
   /** Tells about what no response can tell. */
   readonly log: (kind: LogKind, req: IncomingMessage, detail?: unknown) => void
@@ -61,14 +76,16 @@ export interface SessionFilterConfig {
 
 export type LogKind = 'never-saved' | 'late' | 'insecure' | 'store'
 
-export class RequestSession implements SessionHandle, ResponseHook {
+export class RequestSession implements SessionHandle, ResponseHook, AfterHead, AfterResponse {
   outer: ResponseHook | null = null
-  /** The handler threw. */
-  failed = false
   readonly #config: SessionFilterConfig
   readonly #req: IncomingMessage
   #state: SessionState | null = null
   #loading: Promise<Session> | null = null
+  /** The handler threw. */
+  #failed = false
+  /** The app asked for something to be stored. */
+  #asked = false
   #headIsOut = false
   #over = false
   /** Where the id of this request came from. */
@@ -105,22 +122,47 @@ export class RequestSession implements SessionHandle, ResponseHook {
     return state === null ? null : (new this.#config.sessionClass(state) as unknown as Session<T>)
   }
 
+  liveCookies(): Promise<string | undefined> {
+    return liveCookies(this.#config, this.#req, this.#state)
+  }
+
+  takeTurn(limits: TurnLimits, res: ServerResponse): MaybePromise<EndTurn | null | undefined> {
+    const { id } = this
+    if (id === null) return undefined
+    const turn = this.#config.turns.take(id, limits, res)
+    if (!this.#config.lockRequests) return turn
+    const unlock = () => isGone(res) && this.#state?.unlock()
+    return lockedTurn(turn, () => this.load(), unlock)
+  }
+
+  /** The app threw: what it did to the session is not stored, unless the settings say so. */
+  fail(): void {
+    this.#failed = true
+  }
+
   wantsHead(): boolean {
     return this.#state !== null
   }
 
   beforeHead(): MaybePromise<void> {
     const state = this.#state
-    if (state === null || (this.failed && !this.#config.saveOnException)) return
+    if (state === null || (this.#failed && !this.#config.saveOnException)) return
     if (!state.saveRequested && !this.#config.auto) this.#config.log('never-saved', this.#req, state)
-    const stored = this.#commitAll(state)
-    return state.release === null ? stored : after(stored, () => state.unlock())
+    this.#asked ||= state.hasWork || state.wasStored || this.#config.auto
+    const stored = this.#commit(state)
+    return stored === undefined ? this.#afterCommit(state) : stored.then(() => this.#afterCommit(state))
+  }
+
+  /** What the app asks for while it is stored comes before the head, too. */
+  #afterCommit(state: SessionState): MaybePromise<void> {
+    if (state.hasWork && !state.gone) return this.beforeHead()
+    if (state.release !== null) return state.unlock()
   }
 
   addHeaders(res: ServerResponse): void {
     const { sources, saveOnException } = this.#config
     for (const source of sources) varyBy(res, source.from === 'cookie' ? 'Cookie' : headerName(source))
-    if (!this.failed || saveOnException) this.#announce(res, this.#state!)
+    if (!this.#failed || saveOnException) this.#announce(res, this.#state!)
   }
 
   wantsBody(): boolean {
@@ -131,14 +173,19 @@ export class RequestSession implements SessionHandle, ResponseHook {
   /** The last chance for a cookie is over. */
   headLeft(): void {
     this.#headIsOut = true
-    if (this.#state !== null) this.#state.onTooLate = () => this.#config.log('late', this.#req)
+    if (this.#state !== null) this.#state.headLeft = this
+  }
+
+  /** Of a save that came too late for the cookie that it needs. */
+  tooLate(): void {
+    this.#config.log('late', this.#req)
   }
 
   beforeBody(): MaybePromise<void> {
     const state = this.#state
-    if (state === null || this.failed) return
+    if (state === null || this.#failed) return
     return after(this.#commit(state), () => {
-      if (state.cookie === 'set') this.#config.log('late', this.#req)
+      if (state.cookie === 'set') this.tooLate()
       state.cookie = 'keep'
     })
   }
@@ -146,12 +193,13 @@ export class RequestSession implements SessionHandle, ResponseHook {
   ended(): void {
     this.#over = true
     if (!this.#headIsOut) this.headLeft()
-    void this.#state?.unlock()
-    if (this.#state !== null) this.#state.onLateSave = () => this.#saveLate()
+    if (this.#state === null) return
+    void this.#state.unlock()
+    this.#state.responseOver = this
   }
 
   /** Stores in the background what is saved when there is no response to wait for it. */
-  #saveLate(): void {
+  commitLate(): void {
     queueMicrotask(() => {
       if (this.#state === null || !this.wantsBody()) return
       Promise.resolve(this.beforeBody()).catch((error: unknown) =>
@@ -172,25 +220,41 @@ export class RequestSession implements SessionHandle, ResponseHook {
     return null
   }
 
-  async #open(): Promise<Session> {
-    const ticket = this.#ticket()
-    const opened = ticket === null ? this.#config.engine.create() : this.#config.engine.load(ticket)
-    const state = isPromise(opened) ? await opened : opened
-    if (this.#config.lockRequests && state.row !== null) {
-      await state.lock()
-      await this.#config.engine.reload(state)
+  /** Without a wait where the store answers at once. */
+  #open(): Promise<Session> {
+    const { engine, lockRequests } = this.#config
+    try {
+      const ticket = this.#ticket()
+      const state = ticket === null ? engine.create() : engine.load(ticket)
+      if (lockRequests) return this.#openLocked(state)
+      return isPromise(state)
+        ? state.then((opened) => this.#begin(opened))
+        : Promise.resolve(this.#begin(state))
+    } catch (error) {
+      return Promise.reject(error)
     }
+  }
+
+  async #openLocked(opened: MaybePromise<SessionState>): Promise<Session> {
+    const state = await opened
+    if (state.row !== null) {
+      await state.lock()
+      try {
+        await this.#config.engine.reload(state)
+      } catch (error) {
+        // No response will do it: nobody knows the session.
+        await state.unlock()
+        throw error
+      }
+    }
+    return this.#begin(state)
+  }
+
+  #begin(state: SessionState): Session {
     this.#state = state
     if (this.#headIsOut) this.headLeft()
     if (this.#over) this.ended()
     return new this.#config.sessionClass(state)
-  }
-
-  /** What the app asks for while it is stored comes before the head, too. */
-  #commitAll(state: SessionState): MaybePromise<void> {
-    return after(this.#commit(state), () =>
-      state.hasWork && !state.gone ? this.#commitAll(state) : undefined,
-    )
   }
 
   #commit(state: SessionState): MaybePromise<void> {
@@ -209,11 +273,13 @@ export class RequestSession implements SessionHandle, ResponseHook {
   }
 
   #announce(res: ServerResponse, state: SessionState): void {
-    const { sources, rolling } = this.#config
+    const { cookieName, sources, rolling } = this.#config
     const isRolling = rolling && state.row !== null && state.unwritable === null
     const action = state.cookie === 'keep' && isRolling ? 'set' : state.cookie
     state.cookie = 'keep'
     if (action === 'keep' || state.gone || (action === 'set' && state.row === null)) return
+    // A server behind a proxy that shares our cookie has set it: ours would bring back the id that it has left.
+    if (!this.#asked && setsCookie(res, cookieName)) return
     const source = this.#source ?? sources[0]!
     if (source.from === 'cookie') this.#sendCookie(res, state, action)
     else if (action === 'set') res.setHeader(headerName(source), this.#config.engine.cookieValue(state))
@@ -221,24 +287,30 @@ export class RequestSession implements SessionHandle, ResponseHook {
   }
 
   #sendCookie(res: ServerResponse, state: SessionState, action: 'set' | 'delete'): void {
-    const { cookies, engine } = this.#config
+    const { cookies, cookieName, engine } = this.#config
     const sent = this.#req.headers.cookie
     if (action === 'delete' && sent === undefined) return
     const secure = environ(this.#req)['wsgi.url_scheme'] === 'https'
-    const template = (part: number) => cookies.template(secure, state.data.domain, state.data.path, part)
-    if (template(0) === null) {
+    const { domain, path } = state.data
+    const template = cookies.template(secure, domain, path)
+    if (template === null) {
       this.#config.log('insecure', this.#req)
       return
     }
-    const parts = action === 'delete' ? [] : splitValue(engine.cookieValue(state))
-    for (const [index, value] of parts.entries()) appendCookie(res, template(index)!.set(value))
-    for (let index = parts.length; index < MAX_PARTS; index++) {
-      if (index === 0 || hasCookie(sent, partName(this.#config.cookieName, index))) {
-        appendCookie(res, template(index)!.expired)
-      }
+    const value = action === 'delete' ? undefined : engine.cookieValue(state)
+    const parts = value === undefined || value.length <= PART_LENGTH ? NO_PARTS : splitValue(value)
+    const first = parts[0] ?? value
+    appendCookie(res, first === undefined ? template.expired : template.set(first))
+    for (let part = 1; part < MAX_PARTS; part++) {
+      const rest = parts[part]
+      if (rest === undefined && (sent === undefined || !hasCookie(sent, partName(cookieName, part)))) continue
+      const next = cookies.template(secure, domain, path, part)!
+      appendCookie(res, rest === undefined ? next.expired : next.set(rest))
     }
   }
 }
+
+const NO_PARTS: readonly string[] = []
 
 /** Errors whose message tells the programmer what to change, and nobody anything else. */
 function isProgrammersError(error: unknown): error is Error {
@@ -248,28 +320,4 @@ function isProgrammersError(error: unknown): error is Error {
     error instanceof CookieTooLong ||
     error instanceof ForeignSession
   )
-}
-
-function varyBy(res: ServerResponse, name: string): void {
-  const vary = res.getHeader('Vary')
-  if (vary === undefined) res.setHeader('Vary', name)
-  else {
-    const names = String(vary)
-      .toLowerCase()
-      .split(/\s*,\s*/)
-    if (!names.includes('*') && !names.includes(name.toLowerCase())) res.setHeader('Vary', `${vary}, ${name}`)
-  }
-}
-
-/** RFC 9111: a shared cache that stored the cookie would hand one visitor's session to others. */
-function keepFromSharedCaches(res: ServerResponse): void {
-  const control = res.getHeader('Cache-Control')
-  if (control === undefined) res.setHeader('Cache-Control', 'private')
-  else if (!/\b(private|no-store)\b/i.test(String(control))) {
-    const rest = String(control)
-      .split(',')
-      .map((directive) => directive.trim())
-      .filter((directive) => !/^(public|s-maxage\b.*)$/i.test(directive) && directive !== '')
-    res.setHeader('Cache-Control', ['private', ...rest].join(', '))
-  }
 }

@@ -1,7 +1,10 @@
 // What the session filter has to say and no response can carry: programming slips once per process, store failures
 // each time. No id, no data, no query string.
 
+import diagnostics_channel from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
+import { hasLogging, type Level, logger } from '../config/logging.js'
+import type { SessionEvent } from '../session/events.js'
 import type { SessionState } from '../session/state.js'
 import type { LogKind } from './session-handle.js'
 
@@ -12,24 +15,48 @@ const SLIPS: Readonly<Record<Exclude<LogKind, 'store'>, string>> = {
   insecure: 'a session cookie is for https alone and the request came by http: it was not sent',
 }
 
+const log = logger('sessd.session')
+
+const EVENTS: Readonly<Record<SessionEvent['type'], readonly [Level, string]>> = {
+  conflict: ['debug', 'another request stored the session first: the changes were merged'],
+  gone: ['debug', 'the session was ended elsewhere: nothing was stored'],
+  expired: ['debug', 'a session had expired'],
+  corrupt: ['info', 'a session could not be read'],
+  foreign: ['info', 'a session holds what only Python can read'],
+  'background-failed': ['warn', 'what the store does in the background failed'],
+  'store-away': ['warn', 'the store is away'],
+  'store-back': ['info', 'the store is back'],
+}
+
+// One for all filters: what happens to a session is told once. Without a log that somebody asked for, nothing is.
+diagnostics_channel.subscribe('sessd:session', (message) => {
+  if (!hasLogging()) return
+  const event = message as SessionEvent
+  const [level, sentence] = EVENTS[event.type]
+  if ('error' in event) log[level]({ err: event.error }, sentence)
+  else log[level](sentence)
+})
+
 /** Answers a function that reports, each slip once. */
-export function makeSessionLog(write = (line: string) => void process.stderr.write(`${line}\n`)) {
+export function makeSessionLog() {
   const told = new Set<LogKind>()
   // In production only the cheap look: values changed in place would have to be encoded to be noticed.
   const deep = process.env.NODE_ENV !== 'production'
   return (kind: LogKind, req: IncomingMessage, detail?: unknown): void => {
     if (kind === 'store') {
       const reason = detail instanceof Error ? detail.message : String(detail)
-      write(`sessd: ${where(req)}: the session could not be stored: ${reason}`)
+      log.error({ req, err: detail }, `${where(req)}: the session could not be stored: ${reason}`)
       return
     }
     if (told.has(kind)) return
     if (kind === 'never-saved' && !wasChanged(detail as SessionState, deep)) return
     told.add(kind)
-    process.emitWarning(`${where(req)}: ${SLIPS[kind]}`, {
-      type: 'SessdWarning',
-      code: `SESSD_${kind.toUpperCase().replace('-', '_')}`,
-    })
+    const sentence = `${where(req)}: ${SLIPS[kind]}`
+    if (hasLogging()) log.warn({ req }, sentence)
+    else {
+      const code = `SESSD_${kind.toUpperCase().replace('-', '_')}`
+      process.emitWarning(sentence, { type: 'SessdWarning', code })
+    }
   }
 }
 

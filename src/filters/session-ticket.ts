@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { findCookie } from '../http/cookies.js'
+import type { Engine } from '../session/state.js'
 import type { IdSource } from './session-converters.js'
 import { partName } from './session-cookies.js'
 import type { SessionFilterConfig } from './session-handle.js'
@@ -11,8 +12,13 @@ export const MAX_PARTS = 4
 /** Browsers take 4096 bytes for name, value and attributes together. */
 export const PART_LENGTH = 3800
 
+/** How cookies are read, and who says what a value proves. */
+type Reading = Pick<SessionFilterConfig, 'cookieName' | 'lastCookieCounts' | 'overflow'> & {
+  readonly engine: Pick<Engine, 'verify'>
+}
+
 /** What a request proves by one source, or null. Never throws, whatever was sent. */
-export function readTicket(config: SessionFilterConfig, source: IdSource, req: IncomingMessage): unknown {
+export function readTicket(config: Reading, source: IdSource, req: IncomingMessage): unknown {
   const { engine, cookieName, lastCookieCounts, overflow } = config
   if (source.from === 'cookie') {
     const header = req.headers.cookie
@@ -29,12 +35,36 @@ export function headerName(source: IdSource): string {
   return source.from === 'header' ? source.name : 'x-session'
 }
 
+/** What the cookies of a request prove. */
+export interface CookieProof {
+  readonly ticket: unknown
+  /** The cookies that prove it, as they would be set. */
+  readonly cookies: readonly (readonly [name: string, value: string])[]
+}
+
+/** What a request proves by cookies alone; null: nothing. */
+export function cookieProof(config: Reading, req: IncomingMessage): CookieProof | null {
+  const { cookieName, overflow } = config
+  let proof = ''
+  const engine: Reading['engine'] = {
+    verify(value) {
+      const ticket = config.engine.verify(value)
+      if (ticket !== null) proof = value
+      return ticket
+    },
+  }
+  const ticket = readTicket({ ...config, engine }, { from: 'cookie' }, req)
+  if (ticket === null) return null
+  const parts = overflow === 'chunk' ? splitValue(proof) : [proof]
+  return { ticket, cookies: parts.map((value, part) => [partName(cookieName, part), value]) }
+}
+
 function bearerToken(req: IncomingMessage): string | undefined {
   return /^bearer +([^ ]+)$/i.exec(req.headers.authorization ?? '')?.[1]
 }
 
 /** Python reads all pairs into a dictionary: a later one replaces an earlier one. */
-function lastTicket({ engine, cookieName }: SessionFilterConfig, header: string): unknown {
+function lastTicket({ engine, cookieName }: Reading, header: string): unknown {
   let last: unknown = null
   findCookie(header, cookieName, {
     verify(value) {
@@ -58,10 +88,10 @@ export function splitValue(value: string): string[] {
 
 /** Puts the parts together again before they are verified. */
 class PartReader {
-  readonly #config: SessionFilterConfig
+  readonly #config: Reading
   readonly #header: string
 
-  constructor(config: SessionFilterConfig, header: string) {
+  constructor(config: Reading, header: string) {
     this.#config = config
     this.#header = header
   }

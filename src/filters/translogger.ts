@@ -7,12 +7,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import { boolean, text } from '../config/converters.js'
 import { OptionError } from '../config/errors.js'
+import { recordLevel } from '../config/logging/settings.js'
+import { logger } from '../config/logging.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { environ } from '../http/environ.js'
 import { passUpgrade } from '../http/pass-upgrade.js'
 import { filterResponse } from '../http/response-hooks.js'
 import type { App, Conf, Filter } from '../protocol.js'
-import { type Entry, formatter } from './translogger/formats.js'
+import { type Entry, formatter, jsonFields } from './translogger/formats.js'
 
 declare module '../protocol.js' {
   interface Environ {
@@ -20,8 +22,6 @@ declare module '../protocol.js' {
     'sessd.request_id'?: string
   }
 }
-
-const PYTHONS = { type: text, default: undefined, ignored: "it sets up Python's logging" }
 
 export const options = {
   format: option({
@@ -39,10 +39,18 @@ export const options = {
     default: false,
     doc: 'Takes the X-Request-Id that comes with a request, where a proxy in front sets it.',
   }),
-  logger_name: option({ ...PYTHONS, doc: '' }),
-  setup_console_handler: option({ ...PYTHONS, doc: '' }),
-  set_logger_level: option({ ...PYTHONS, doc: '' }),
-  logging_level: option({ ...PYTHONS, doc: '' }),
+  setup_console_handler: option({
+    type: boolean,
+    default: true,
+    doc: 'false: each request is a record of the log, as `[logging]` says it, in place of a line in log_file.',
+  }),
+  logger_name: option({ type: text, default: 'wsgi', doc: 'Whose records they are then.' }),
+  logging_level: option({ type: recordLevel, default: 'info', doc: 'Their level.' }),
+  set_logger_level: option({
+    type: recordLevel,
+    default: undefined,
+    doc: 'The least level of that logger here, whatever `[logging]` says.',
+  }),
 } as const
 
 type LogOptions = Values<typeof options>
@@ -50,7 +58,7 @@ type LogOptions = Values<typeof options>
 /** egg:Paste#translogger. */
 export function factory(globalConf: Conf, localConf: Conf): Filter {
   const given = readOptions(options, localConf)
-  return makeFilter(given, makeSink(resolveFile(given.log_file, globalConf.here ?? process.cwd())))
+  return makeFilter(given, sinkOf(given, localConf.log_file, globalConf.here ?? process.cwd()))
 }
 
 export interface LogCodeOptions {
@@ -61,20 +69,57 @@ export interface LogCodeOptions {
 /** The same for use in code: `translogger({ format: 'json' })(app)`. Throws OptionError. */
 export function translogger({ write, ...given }: Partial<LogOptions> & LogCodeOptions = {}): Filter {
   const checked = checkOptions(options, given)
-  const sink = write === undefined ? makeSink(resolveFile(checked.log_file, process.cwd())) : { write }
+  const sink =
+    write === undefined ? sinkOf(checked, given.log_file, process.cwd()) : linesTo({ write }, checked)
   return makeFilter(checked, sink)
 }
 
+/** Takes each request that is over. */
 interface Sink {
-  write(line: string): void
+  take(entry: Entry): void
   close?(): Promise<void>
+}
+
+/** `written`: log_file, if somebody gave one. */
+function sinkOf(given: LogOptions, written: string | undefined, here: string): Sink {
+  if (given.setup_console_handler) return linesTo(openLog(resolveFile(given.log_file, here)), given)
+  if (written !== undefined)
+    throw new OptionError(
+      'log_file',
+      'setup_console_handler = false has all of it go to the log: remove one of them',
+    )
+  return recordsTo(given)
+}
+
+function linesTo(output: Output, given: LogOptions): Sink {
+  const format = formatter(given.format)
+  const take = (entry: Entry) => output.write(format(entry))
+  return output.close === undefined ? { take } : { take, close: output.close }
+}
+
+function recordsTo({ format, logger_name, logging_level: level, set_logger_level }: LogOptions): Sink {
+  const log = logger(logger_name, set_logger_level)
+  const line = formatter(format)
+  return {
+    take(entry) {
+      if (!log.isLevelEnabled(level)) return
+      const { id: request_id, REQUEST_METHOD, REQUEST_URI, status } = entry
+      if (format !== 'json') log[level](line(entry))
+      else log[level]({ request_id, ...jsonFields(entry) }, `${REQUEST_METHOD} ${REQUEST_URI} ${status}`)
+    },
+  }
+}
+
+interface Output {
+  write(line: string): void
+  close?: () => Promise<void>
 }
 
 function resolveFile(name: string, here: string): string {
   return name === 'stdout' || name === 'stderr' ? name : resolve(here, name)
 }
 
-function makeSink(name: string): Sink {
+function openLog(name: string): Output {
   if (name === 'stdout') return { write: (line) => void process.stdout.write(`${line}\n`) }
   if (name === 'stderr') return { write: (line) => void process.stderr.write(`${line}\n`) }
   let fd: number
@@ -84,9 +129,8 @@ function makeSink(name: string): Sink {
     throw new OptionError('log_file', `expected a file that can be written: ${(error as Error).message}`)
   }
   const stream = createWriteStream(name, { fd })
-  stream.on('error', (error) =>
-    process.stderr.write(`sessd: the access log can't be written: ${error.message}\n`),
-  )
+  const log = logger('sessd.translogger')
+  stream.on('error', (err) => log.error({ err }, `the access log can't be written: ${err.message}`))
   return {
     write: (line) => void stream.write(`${line}\n`),
     close: () => new Promise((done) => stream.end(done)),
@@ -94,7 +138,6 @@ function makeSink(name: string): Sink {
 }
 
 function makeFilter(given: LogOptions, sink: Sink): Filter {
-  const format = formatter(given.format)
   const filter: Filter = (next) => {
     const app: App = (req, res) => {
       const began = Date.now()
@@ -115,21 +158,19 @@ function makeFilter(given: LogOptions, sink: Sink): Filter {
         },
       })
       res.once('close', () =>
-        sink.write(
-          format({
-            ...{ REMOTE_ADDR, REQUEST_METHOD, REQUEST_URI, HTTP_HOST, began },
-            duration: performance.now() - clock,
-            status: res.statusCode,
-            bytes: isBodiless(req, res) ? 0 : bytes,
-            aborted: !res.writableFinished,
-            id,
-            HTTP_VERSION: `HTTP/${req.httpVersion}`,
-            HTTP_REFERER: req.headers.referer,
-            HTTP_USER_AGENT: req.headers['user-agent'],
-            REMOTE_USER: userOf(env),
-            session: sessionOf(env),
-          }),
-        ),
+        sink.take({
+          ...{ REMOTE_ADDR, REQUEST_METHOD, REQUEST_URI, HTTP_HOST, began },
+          duration: performance.now() - clock,
+          status: res.statusCode,
+          bytes: isBodiless(req, res) ? 0 : bytes,
+          aborted: !res.writableFinished,
+          id,
+          HTTP_VERSION: `HTTP/${req.httpVersion}`,
+          HTTP_REFERER: req.headers.referer,
+          HTTP_USER_AGENT: req.headers['user-agent'],
+          REMOTE_USER: userOf(env),
+          session: sessionOf(env),
+        }),
       )
       return next(req, res)
     }

@@ -29,9 +29,11 @@ export function cut(res: ServerResponse): void {
 /** RFC 9113, 7. */
 const INTERNAL_ERROR = 2
 
-interface Http2Message {
-  readonly stream: {
-    readonly destroyed: boolean
+/** What we need to know of one. */
+export interface Http2Message {
+  readonly stream: Duplex & {
+    /** Whether the other side broke it off. */
+    readonly aborted: boolean
     readonly endAfterHeaders?: boolean
     close(code: number): void
   }

@@ -104,3 +104,9 @@ export function appendCookie(res: ServerResponse, header: string): void {
   if (res.hasHeader('Set-Cookie')) res.appendHeader('Set-Cookie', header)
   else res.setHeader('Set-Cookie', header)
 }
+
+/** Whether the response sets the cookie `name` already. */
+export function setsCookie(res: ServerResponse, name: string): boolean {
+  const headers = [res.getHeader('Set-Cookie') ?? []].flat()
+  return headers.some((header) => String(header).startsWith(`${name}=`))
+}

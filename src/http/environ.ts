@@ -45,6 +45,13 @@ export function mount(req: IncomingMessage, length: number): void {
   RequestEnviron.setUrl(req, rest.startsWith('/') ? rest : `/${rest}`)
 }
 
+/** Undoes all mounts: the app sees the whole path, as those want it that know where they are. */
+export function unmount(req: IncomingMessage): void {
+  const mounted: Mounted = req
+  mounted.url = mounted.originalUrl ?? mounted.url
+  mounted.baseUrl = ''
+}
+
 /** Where a request stands among its mounts. */
 export interface Position {
   readonly url: string | undefined

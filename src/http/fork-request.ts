@@ -3,9 +3,11 @@
 
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isHttp2 } from './answer.js'
 import { environ } from './environ.js'
 
 /** Bytes of a body that are held in memory; what is longer goes to a file. */
@@ -20,6 +22,7 @@ export interface HeldBody {
 
 /** Whether a body is to come, or its end not known yet. */
 export function hasBody(req: IncomingMessage): boolean {
+  if (isHttp2(req)) return !req.stream.endAfterHeaders
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers
   return coding !== undefined || (length !== undefined && length !== '0')
 }
@@ -75,29 +78,67 @@ async function unnamedFile(): Promise<FileHandle> {
   return file
 }
 
-/** A copy of `req` as it stands, with `body` (or none) to read. When the client goes away, the copy says so. */
-export function forkRequest(req: IncomingMessage, res: ServerResponse, body?: HeldBody): IncomingMessage {
+/** The copies, and whether they are done with: closing one of these leaves the connection alone. */
+const copies = new WeakMap<IncomingMessage, { over: boolean }>()
+
+/** A copy of `req` as it stands, with `body` (or none) to read. `endFork` it when its answer is over. */
+export function forkRequest(req: IncomingMessage, body?: HeldBody): IncomingMessage {
   const fork = copyOf(req, body?.chunks())
-  const { environ: _, ...own } = req as IncomingMessage & { environ?: unknown }
-  for (const key of Object.keys(own)) {
-    if (!(key in fork)) (fork as unknown as Record<string, unknown>)[key] = req[key as keyof typeof req]
+  for (const key of Object.keys(req)) {
+    if (key in fork || key === 'environ') continue
+    Object.defineProperty(fork, key, Object.getOwnPropertyDescriptor(req, key)!)
   }
   const from = environ(req)
   const { REMOTE_ADDR, HTTP_HOST, 'wsgi.url_scheme': scheme } = from
   Object.assign(environ(fork), { ...from, REMOTE_ADDR, HTTP_HOST, 'wsgi.url_scheme': scheme })
-  res.once('close', () => {
-    if (!res.writableFinished && !fork.readableEnded) fork.destroy()
-  })
   return fork
 }
 
+/** What is true of a body alone, in requests and answers: it goes when there is another body, or none. */
+export const ABOUT_BODY =
+  /^(?:content-.*|transfer-encoding|etag|last-modified|accept-ranges|trailer|x-content-type-options)$/
+const CONDITIONAL = /^(?:if-.*|range|expect)$/
+
+/** A copy of `req` that asks for a page of its own: by GET, without a body, conditions or a part. Its path is still the same. */
+export function forkForPage(req: IncomingMessage): IncomingMessage {
+  const fork = forkRequest(req)
+  for (const name of Object.keys(fork.headers)) {
+    if (ABOUT_BODY.test(name) || CONDITIONAL.test(name)) delete fork.headers[name]
+  }
+  fork.method = 'GET'
+  return fork
+}
+
+/** Closes a copy, as Node does with requests whose answer is over (or `aborted`). Any other request is left alone. */
+export function endFork(req: IncomingMessage, aborted: boolean): void {
+  const copy = copies.get(req)
+  if (copy === undefined || req.destroyed) return
+  copy.over = true
+  if (aborted && !req.readableEnded) req.emit('aborted')
+  req.destroy()
+}
+
+/** The socket of an HTTP/2 request says that it is not readable when the body was read: body parsers would pass the copy over. */
+function socketFor(req: IncomingMessage): Socket {
+  const { socket } = req
+  if (!isHttp2(req)) return socket
+  const { stream } = req
+  return new Proxy(socket, {
+    get: (target, name) => (name === 'readable' ? !stream.destroyed : Reflect.get(target, name)),
+  })
+}
+
 function copyOf(req: IncomingMessage, chunks: AsyncIterator<Buffer> | undefined): IncomingMessage {
-  const copy = new IncomingMessage(req.socket)
+  const copy = new IncomingMessage(socketFor(req))
   const { method, url, headers, rawHeaders, httpVersion, httpVersionMajor, httpVersionMinor } = req
   Object.assign(copy, { method, url, rawHeaders, httpVersion, httpVersionMajor, httpVersionMinor })
   copy.headers = { ...headers }
   copy.complete = true
-  // An own property: Express puts a prototype of its own under the request.
+  const state = { over: false }
+  copies.set(copy, state)
+  // Node's own _read says that the parser may be asked for more; without it, a listener for 'data' gets the first chunk only.
+  ;(copy as unknown as { _readableState: { readingMore: boolean } })._readableState.readingMore = false
+  // Own properties: Express puts a prototype of its own under the request.
   copy._read = () => {
     if (chunks === undefined) {
       copy.push(null)
@@ -107,6 +148,10 @@ function copyOf(req: IncomingMessage, chunks: AsyncIterator<Buffer> | undefined)
       ({ value, done }) => copy.push(done ? null : value),
       (error: Error) => copy.destroy(error),
     )
+  }
+  copy._destroy = (error, callback) => {
+    if (state.over) callback(copy.listenerCount('error') === 0 ? null : error)
+    else IncomingMessage.prototype._destroy.call(copy, error, callback) // the app itself: ends the connection too
   }
   return copy
 }

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { App } from '../protocol.js'
 import { answer, answerInstead, cut, ignoreErrors, isGone, refuseUpgrade } from './answer.js'
 import { settle } from './environ.js'
+import { completeHttp2 } from './http2.js'
 
 /** Told about what an app threw, once per request. What it throws itself is dropped. */
 export type ErrorReporter = (error: unknown, req: IncomingMessage) => void
@@ -27,7 +28,7 @@ export function guard(app: App, { onError = reportError }: GuardOptions = {}): A
   }
   const guarded: App = (req, res) => {
     try {
-      if (!settle(req)) return answer(res, 400)
+      if (!completeHttp2(req, res) || !settle(req)) return answer(res, 400)
       const result = app(req, res)
       if (isThenable(result)) return result.then(undefined, (error: unknown) => fail(error, req, res))
     } catch (error) {
@@ -57,11 +58,23 @@ function guardUpgrade(app: App, onError: ErrorReporter): NonNullable<App['upgrad
   }
 }
 
-/** One line on stderr: method, path without its query, what was thrown and where. */
+let reporter: ErrorReporter = (error, req) => process.stderr.write(`sessd: ${sentenceOf(error, req)}\n`)
+
+/** Has `reportError` tell somebody else. src/loader.ts does so: what a request is knows nothing of logs. */
+export function reportTo(other: ErrorReporter): void {
+  reporter = other
+}
+
+/** Tells of what an app threw: the log, which is one line on stderr unless somebody says how to log. */
 export function reportError(error: unknown, req: IncomingMessage): void {
+  reporter(error, req)
+}
+
+/** Method, path without its query, what was thrown and where, in one line. */
+export function sentenceOf(error: unknown, req: IncomingMessage): string {
   const { originalUrl } = req as { originalUrl?: string }
   const path = (originalUrl ?? req.url ?? '').split('?', 1)[0]
-  process.stderr.write(`sessd: ${req.method} ${path}: ${oneLine(error)}\n`)
+  return `${req.method} ${path}: ${oneLine(error)}`
 }
 
 function oneLine(error: unknown): string {
@@ -71,7 +84,8 @@ function oneLine(error: unknown): string {
 
 /** A read that broke off because the client did: nobody's mistake. */
 function isClientGone(error: unknown, res: ServerResponse): boolean {
-  return isGone(res) && (error as { code?: unknown } | null)?.code === 'ECONNRESET'
+  const { code } = (error ?? {}) as { code?: unknown }
+  return isGone(res) && (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
 }
 
 function report(onError: ErrorReporter, error: unknown, req: IncomingMessage): void {

@@ -1,9 +1,6 @@
-// What proxies in front say of a request: X-Forwarded-For, -Proto and -Host. Each proxy appends to what it was sent, so
-// the last entry is the nearest proxy's own word, and an entry counts only if all that came after it are trusted.
+// Which addresses are those of proxies whose word counts. What they say is read in forwarded.ts.
 
-import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
-import { environ, peerAddress } from './environ.js'
 
 /** Whether an address is a trusted proxy's; '' is the other end of a unix socket. */
 export type TrustedProxies = (address: string) => boolean
@@ -40,45 +37,4 @@ function add(list: BlockList, word: string): boolean {
   if (prefix > bits) return false
   list.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4')
   return true
-}
-
-/**
- * Puts into the environ what trusted proxies say of the client: REMOTE_ADDR is the last address in X-Forwarded-For that
- * is no trusted proxy's, and scheme and host are those that the proxy which saw it told. A request of anybody else
- * stays as it is.
- */
-export function readForwarded(req: IncomingMessage, isTrusted: TrustedProxies): void {
-  if (!isTrusted(peerAddress(req))) return
-  const env = environ(req)
-  const hops = entries(req, 'x-forwarded-for').map(bareAddress)
-  let at = hops.length - 1
-  while (at > 0 && isTrusted(hops[at]!)) at--
-  const client = hops[at]
-  if (client !== undefined && isIP(client) !== 0) env.REMOTE_ADDR = client
-  // How many entries from the end: each trusted proxy has added one.
-  const back = Math.max(1, hops.length - at)
-  const scheme = fromEnd(entries(req, 'x-forwarded-proto'), back)?.toLowerCase()
-  if (scheme === 'http' || scheme === 'https') env['wsgi.url_scheme'] = scheme
-  const host = fromEnd(entries(req, 'x-forwarded-host'), back)
-  if (host !== undefined && /^[\w.:[\]-]+$/.test(host)) env.HTTP_HOST = host
-}
-
-function entries(req: IncomingMessage, name: string): string[] {
-  const value = req.headers[name]
-  const text = Array.isArray(value) ? value.join(',') : (value ?? '')
-  return text
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-}
-
-/** A proxy that sets rather than appends leaves one entry: it is the nearest one's, and all that there is. */
-function fromEnd(list: readonly string[], back: number): string | undefined {
-  return list[Math.max(0, list.length - back)]
-}
-
-/** `[v6]:port`, `v4:port` and v4 inside v6 as the bare address. */
-function bareAddress(entry: string): string {
-  const bare = /^\[([^\]]*)\](?::\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry
-  return /^::ffff:([\d.]+)$/i.exec(bare)?.[1] ?? bare
 }

@@ -5,6 +5,7 @@ import { scrub } from '../config/secrets.js'
 import type { Part } from './context.js'
 import { withPlace } from './issues.js'
 import { sentence } from './modules.js'
+import type { Setting } from './settings.js'
 
 /** The error to report for what `part`'s factory threw. Errors that already name their place stay what they are. */
 export function blame(error: unknown, part: Part): ConfigError | ConfigErrors {
@@ -66,6 +67,8 @@ export function nameOf(value: unknown): string {
   return typeof name === 'string' && name !== 'Object' && name !== '' ? `an object (${name})` : 'an object'
 }
 
-function secretsOf({ locals, globals }: Part): string[] {
-  return [...locals.values(), ...globals.values()].flatMap(({ secret, text }) => (secret ? [text] : []))
+function secretsOf({ locals, globals, asked }: Part): string[] {
+  const fed = asked.scope?.surrounding.secrets
+  const isSecret = (name: string, setting: Setting) => setting.secret || fed?.has(name, setting) === true
+  return [...locals, ...globals].flatMap(([name, setting]) => (isSecret(name, setting) ? [setting.text] : []))
 }

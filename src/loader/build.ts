@@ -4,8 +4,8 @@
 import type { App, Conf, Filter, Loader, MaybePromise, Server } from '../protocol.js'
 import { blame, neverAnswered } from './blame.js'
 import { Children } from './children.js'
-import { type Asked, type Context, mainPart, type Part, sameSettings } from './context.js'
-import { refuseCycle, type Task } from './cycle.js'
+import { type Context, mainPart, type Part, sameSettings } from './context.js'
+import { type Task, Tasks } from './cycle.js'
 import type { Issues } from './issues.js'
 import { chain, makeApp, makeFilter, makeServer, toApp, type Wrap } from './make.js'
 import type { Adapt, Kind, Made, Node } from './model.js'
@@ -37,7 +37,8 @@ export class Builder {
   readonly #adapt: Adapt | undefined
   /** Parts by what was asked for, one for each global conf. */
   readonly #parts = new Map<string, readonly { part: Part; task: Task; built: Promise<Built<Raw[Kind]>> }[]>()
-  readonly #wrapped = new Map<string, Promise<App>>()
+  readonly #wrapped = new Map<string, { readonly id: string; readonly app: Promise<App> }>()
+  readonly #tasks = new Tasks()
   readonly #running = new Set<Promise<unknown>>()
   readonly #closeable = new Set<Closeable>()
   #closing: Promise<void> | undefined
@@ -129,8 +130,21 @@ export class Builder {
     waiter: Task | undefined,
   ): Promise<Built<Raw[Kind]>> {
     if (context.type === 'part') return this.#part(context, role, waiter)
-    refuseCycle(context.asked, waiter)
-    const task = taskFor(context.asked, waiter)
+    this.#tasks.refuseCycle(context.asked, waiter)
+    const task = this.#tasks.begin(context.asked, waiter)
+    try {
+      return await this.#compose(context, role, task)
+    } finally {
+      this.#tasks.end(task)
+    }
+  }
+
+  /** Of several: what they are made of first. */
+  async #compose(
+    context: Exclude<Context, { type: 'broken' | 'part' }>,
+    role: string,
+    task: Task,
+  ): Promise<Built<Raw[Kind]>> {
     switch (context.type) {
       case 'filter-app': {
         const next = await this.#build('app', context.next, 'next', task)
@@ -165,17 +179,17 @@ export class Builder {
   /** One object for one section (or URI) with one global conf; whoever comes later waits for the same. */
   async #part(part: Part, role: string, waiter: Task | undefined): Promise<Built<Raw[Kind]>> {
     const { asked, globals, locals } = part
-    refuseCycle(asked, waiter)
+    this.#tasks.refuseCycle(asked, waiter)
     const others = this.#parts.get(asked.id) ?? []
     let known = others.find(
       (one) => sameSettings(one.part.globals, globals) && sameSettings(one.part.locals, locals),
     )
     if (known === undefined) {
-      const task = taskFor(asked, waiter)
+      const task = this.#tasks.begin(asked, waiter)
       known = { part, task, built: this.#call(part, task) }
       this.#parts.set(asked.id, [...others, known])
-    } else if (waiter !== undefined) {
-      known.task.waiters.add(waiter)
+    } else {
+      this.#tasks.join(known.task, waiter)
     }
     const built = await known.built
     return { ...built, node: withRole(built.node, role) }
@@ -190,6 +204,8 @@ export class Builder {
       return { id: String(this.#made++), value: this.#own(value), node }
     } catch (error) {
       throw blame(error, part)
+    } finally {
+      this.#tasks.end(task)
     }
   }
 
@@ -204,10 +220,14 @@ export class Builder {
     filter: Built<Wrap>,
     next: Pick<Built<App>, 'id' | 'value'>,
   ): Promise<Pick<Built<App>, 'id' | 'value'>> {
-    const id = `${filter.id}(${next.id})`
-    const known = this.#wrapped.get(id) ?? this.#applyFilter(context, filter.value, next.value)
-    this.#wrapped.set(id, known)
-    return { id, value: await known }
+    const pair = `${filter.id}(${next.id})`
+    let known = this.#wrapped.get(pair)
+    if (known === undefined) {
+      // A number: in a long chain of filters, names made of names would grow.
+      known = { id: String(this.#made++), app: this.#applyFilter(context, filter.value, next.value) }
+      this.#wrapped.set(pair, known)
+    }
+    return { id: known.id, value: await known.app }
   }
 
   async #applyFilter(context: Context, filter: Wrap, next: App): Promise<App> {
@@ -275,10 +295,6 @@ const STAND_IN: Raw = {
   app: () => undefined,
   filter: (next) => next,
   server: () => Promise.reject(new Error('this server could not be made')),
-}
-
-function taskFor(asked: Asked, waiter: Task | undefined): Task {
-  return { asked, waiters: new Set(waiter === undefined ? [] : [waiter]) }
 }
 
 /** An app that is not there yet. Why it can't be made is told to each request. */

@@ -2,7 +2,6 @@
 // line) is data: it is put in and never read for `%` or `$` again.
 
 import { ConfigError, type Place } from '../config/errors.js'
-import { isSecretKey } from '../config/secrets.js'
 import { offer } from '../config/suggest.js'
 import type { Entry } from './model.js'
 import { fetchOutside, LONGEST_VALUE, type Source, type Surroundings, type Value } from './outside.js'
@@ -12,6 +11,8 @@ export interface Cell {
   readonly entry: Entry
   readonly file: string
   readonly section: string
+  /** Whether it is a secret, or feeds one. */
+  readonly secret: boolean
 }
 
 /** Where names in a text are looked up. */
@@ -139,7 +140,7 @@ function percent(cell: Cell, at: number): [piece: string | Reference, end: numbe
   NAME.lastIndex = at
   const match = NAME.exec(raw)
   if (match !== null) return [{ name: match[1]!, at }, at + match[0].length]
-  const shown = isSecretKey(cell.entry.key) ? '' : `, got ${JSON.stringify(raw.slice(at, at + 12))}`
+  const shown = cell.secret ? '' : `, got ${JSON.stringify(raw.slice(at, at + 12))}`
   const hint = 'Write %% for a literal %'
   throw new ConfigError('syntax', `expected %% or %(name)s${shown}. ${hint}`, placeAt(cell, at))
 }
@@ -168,7 +169,7 @@ function outside(cell: Cell, at: number, mark: string): [piece: Outside, end: nu
 function render({ cell, pieces, values }: Frame, scope: Scope): Value {
   let next = 0
   let text = ''
-  let secret = isSecretKey(cell.entry.key)
+  let { secret } = cell
   const put = (piece: string | Reference) => {
     if (typeof piece === 'string') return piece
     const value = values[next++]!

@@ -5,8 +5,10 @@ import type { Place } from '../config/errors.js'
 import { Builder } from './build.js'
 import { type Context, mainPart, overlay } from './context.js'
 import { Factories } from './factories.js'
+import { FedSecrets } from './fed-secrets.js'
 import { readConfigFile } from './file.js'
 import { Issues } from './issues.js'
+import { readLogging } from './logging.js'
 import type {
   AppConfig,
   CheckOptions,
@@ -18,10 +20,14 @@ import type {
   Loaded,
   LoaderOptions,
   LoadOptions,
+  LoggingSetup,
   Made,
+  Section,
 } from './model.js'
 import { describeTree } from './node.js'
+import { usersFirst } from './order-of-use.js'
 import { Resolver } from './resolve.js'
+import type { Surrounding } from './scope.js'
 import { kindOf } from './sections.js'
 import { fromConf, toConf } from './settings.js'
 import { parseUri, pathOf } from './uri.js'
@@ -35,6 +41,7 @@ class FileLoader implements ConfigLoader {
   readonly #options: LoaderOptions
   readonly #factories: Factories
   readonly #files = new Map<string, ConfigFile>()
+  readonly #secrets = new FedSecrets()
   readonly #loaded = new Set<{ close(): Promise<void> }>()
 
   constructor(options: LoaderOptions) {
@@ -65,33 +72,48 @@ class FileLoader implements ConfigLoader {
     return this.#readFile(path, undefined)
   }
 
+  async logging(uri: string, options: LoadOptions = {}): Promise<LoggingSetup | undefined> {
+    const parsed = parseUri(uri)
+    if (parsed.scheme !== 'config') return undefined
+    const file = await this.config(pathOf(parsed, options.relativeTo))
+    return readLogging(file, this.#session(options).surrounding)
+  }
+
   async checkAll(uri: string, options: CheckOptions = {}): Promise<CheckReport> {
     const collect = { ...options, collect: true }
     const named = (name: string | undefined) => ({ ...collect, name })
-    const runs: { loaded: Loaded<unknown>; resolver: Resolver }[] = [
-      await this.#load('server', uri, named(options.serverName ?? 'main')),
-      await this.#load('app', uri, collect),
-    ]
-    const [server, app] = runs.map(({ loaded }) => loaded.node)
+    const server = await this.#load('server', uri, named(options.serverName ?? 'main'))
+    const app = await this.#load('app', uri, collect)
+    const runs: { loaded: Loaded<unknown>; resolver: Resolver }[] = [server, app]
+    const { issues, surrounding } = this.#session(collect)
     const reached = new Set(runs.flatMap(({ resolver }) => [...resolver.reached]))
     const unused = []
     const parsed = parseUri(uri)
     if (parsed.scheme === 'config') {
       const file = await this.config(pathOf(parsed, options.relativeTo)).catch(() => undefined)
-      for (const { title, name, shape, line } of file?.sections.values() ?? []) {
-        if (shape === undefined || reached.has(`${file!.path} [${title}]`)) continue
+      if (file !== undefined) await readLogging(file, surrounding)
+      const idOf = ({ title }: Section) => `${file!.path} [${title}]`
+      const rest = [...(file?.sections.values() ?? [])].filter(
+        (section) => section.shape !== undefined && !reached.has(idOf(section)),
+      )
+      for (const { title, line } of rest)
         unused.push({ title, place: { file: file!.path, line, section: title } })
-        runs.push(await this.#load(kindOf(shape), uri, named(name)))
+      for (const section of usersFirst(rest)) {
+        if (reached.has(idOf(section))) continue // made for one that uses it
+        const run = await this.#load(kindOf(section.shape!), uri, named(section.name))
+        runs.push(run)
+        for (const id of run.resolver.reached) reached.add(id)
       }
     }
     const once = <T extends { message: string }>(all: readonly T[]) => [
       ...new Map(all.map((one) => [one.message, one])).values(),
     ]
     const report = {
-      errors: once(runs.flatMap(({ loaded }) => loaded.errors)),
-      warnings: once(runs.flatMap(({ loaded }) => loaded.warnings)),
-      app,
-      server,
+      errors: once([...runs.flatMap(({ loaded }) => loaded.errors), ...issues.errors]),
+      warnings: once([...runs.flatMap(({ loaded }) => loaded.warnings), ...issues.warnings]),
+      app: app.loaded.node,
+      server: server.loaded.node,
+      made: { app: app.loaded.made, server: server.loaded.value },
       unused,
     }
     for (const { loaded } of runs.reverse()) await loaded.close()
@@ -137,9 +159,14 @@ class FileLoader implements ConfigLoader {
   #session({ collect = false, globalConf = {}, localConf = {}, relativeTo, name }: CollectOptions) {
     const issues = new Issues(collect, this.#options.onWarning)
     const overrides = fromConf(globalConf, 'command line')
-    const env = this.#options.env ?? process.env
+    const surrounding: Surrounding = {
+      env: this.#options.env ?? process.env,
+      overrides,
+      issues,
+      secrets: this.#secrets,
+    }
     const readFile = (path: string, asker: Place | undefined) => this.#readFile(path, asker)
-    const resolver = new Resolver(this.#factories, readFile, { env, overrides, issues })
+    const resolver = new Resolver(this.#factories, readFile, surrounding)
     const asker = {
       scope: undefined,
       directory: relativeTo,
@@ -153,7 +180,7 @@ class FileLoader implements ConfigLoader {
       overlay(context, fromConf(localConf, 'command line'), new Map(), () => {})
       return context
     }
-    return { issues, resolver, resolve }
+    return { issues, surrounding, resolver, resolve }
   }
 
   async #readFile(path: string, asker: Place | undefined): Promise<ConfigFile> {

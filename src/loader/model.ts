@@ -185,6 +185,8 @@ export interface CheckReport {
   readonly warnings: readonly ConfigWarning[]
   readonly app: Node | undefined
   readonly server: Node | undefined
+  /** What the app and the server were, closed by now; `server` is undefined when there was an error in it. */
+  readonly made: { readonly app: readonly object[]; readonly server: Server | undefined }
   /** Sections that neither the app nor the server needs; they were checked as well. */
   readonly unused: readonly { readonly title: string; readonly place: Place }[]
 }
@@ -192,6 +194,26 @@ export interface CheckReport {
 export interface CheckOptions extends LoadOptions {
   /** The name of the `[server:]` section. Default: `main`. */
   readonly serverName?: string | undefined
+}
+
+/** Where log records go; what is left out is decided by process.stderr. */
+export interface LoggingHow {
+  /** Gets each record as one text that ends its line. Of no use where pino writes. */
+  readonly write?: ((text: string) => void) | undefined
+  /** Colours for a terminal. */
+  readonly color?: boolean | undefined
+  /** The number of this process among several, to be told in each record. */
+  readonly worker?: number | undefined
+}
+
+/** How a file says that its service logs. */
+export interface LoggingSetup {
+  /** Whose words it says it in: those of [logging], or of Python's [loggers]. */
+  readonly source: 'sessd' | 'python'
+  /** Whether records are JSON, so that programs read them. */
+  readonly isJson: boolean
+  /** Puts it into force for all loggers of the process. Answers the function that puts back what was before, and flushes. */
+  apply(how?: LoggingHow): () => Promise<void>
 }
 
 /** Loads from INI files; keeps each file that it parsed. Make a new one to read changed files. */
@@ -205,6 +227,11 @@ export interface ConfigLoader {
   appConfig(uri: string, options?: LoadOptions): Promise<AppConfig>
   /** The parsed file. Errors of syntax are in its `errors`; a file that can't be read rejects with ConfigError. */
   config(path: string): Promise<ConfigFile>
+  /**
+   * How the file of a `config:` URI says that its service logs, with nothing of it in force; undefined when it says
+   * nothing. Rejects with ConfigError (or ConfigErrors) for mistakes in [logging].
+   */
+  logging(uri: string, options?: LoadOptions): Promise<LoggingSetup | undefined>
   /** Makes app, server and every section that these don't reach, gathers all errors, and closes everything again. */
   checkAll(uri: string, options?: CheckOptions): Promise<CheckReport>
   /** Every file that was read so far, absolute. */

@@ -74,14 +74,17 @@ function settingsOf(context: Context): NodeSetting[] {
   const { title, place } = context.asked
   const isHere = (at: Place | undefined) => at?.file === place?.file && `[${at?.section}]` === title
   const globals = part?.globals ?? context.globals
+  const fed = context.asked.scope?.surrounding.secrets
+  const show = (key: string, setting: Setting, scope: 'local' | 'global') =>
+    nodeSetting(key, fed?.has(key, setting) ? { ...setting, secret: true } : setting, scope, isHere)
   const unwritten = (key: string, { place }: Setting) =>
     (key === 'here' || key === '__file__') && place === undefined
   const inherited = [...globals].filter(
     ([key, setting]) => !part?.locals.has(key) && !unwritten(key, setting),
   )
   return [
-    ...[...(part?.locals ?? [])].map(([key, setting]) => nodeSetting(key, setting, 'local', isHere)),
-    ...inherited.map(([key, setting]) => nodeSetting(key, setting, 'global', isHere)),
+    ...[...(part?.locals ?? [])].map(([key, setting]) => show(key, setting, 'local')),
+    ...inherited.map(([key, setting]) => show(key, setting, 'global')),
   ]
 }
 

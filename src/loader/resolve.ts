@@ -3,7 +3,7 @@
 
 import { ConfigError, type Place } from '../config/errors.js'
 import { type Asked, type Context, overlay, type Part } from './context.js'
-import { type Step, stepTo } from './cycle.js'
+import { type Step, stepBack, stepTo } from './cycle.js'
 import type { Factories } from './factories.js'
 import { withPlace } from './issues.js'
 import type { ConfigFile, Kind, Section } from './model.js'
@@ -78,6 +78,14 @@ export class Resolver {
   async #section(kind: Kind, scope: FileScope, section: Section, asker: Asker): Promise<Context> {
     const id = `${kind} ${scope.file.path} [${section.title}]`
     const step = stepTo(id, `[${section.title}]`, asker.place, asker.step)
+    try {
+      return await this.#read(kind, scope, section, asker, step)
+    } finally {
+      stepBack(step)
+    }
+  }
+
+  async #read(kind: Kind, scope: FileScope, section: Section, asker: Asker, step: Step): Promise<Context> {
     this.reached.add(`${scope.file.path} [${section.title}]`)
     const reading = readSection(scope, section, asker.handed)
     const { globals, locals } = reading

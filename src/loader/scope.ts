@@ -3,6 +3,9 @@
 
 import { dirname } from 'node:path'
 import type { Place } from '../config/errors.js'
+import { type SecretFlow, secretFlow } from '../config/secret-flow.js'
+import { isSecretKey } from '../config/secrets.js'
+import type { FedSecrets } from './fed-secrets.js'
 import { type Cell, interpolator, type Scope } from './interpolate.js'
 import type { Issues } from './issues.js'
 import type { ConfigFile, Entry, Section } from './model.js'
@@ -14,6 +17,8 @@ export interface Surrounding {
   /** `name=value` of the command line: beats everything, everywhere. */
   readonly overrides: Settings
   readonly issues: Issues
+  /** Kept by the loader for all of its loads. */
+  readonly secrets: FedSecrets
 }
 
 /** See above. */
@@ -23,6 +28,7 @@ export class FileScope {
   readonly surrounding: Surrounding
   /** What the asker handed down, with `here` and `__file__` of this file. */
   readonly #given: Settings
+  readonly #flow: SecretFlow<Entry>
   readonly #defaultCells: ReadonlyMap<string, Cell>
   #defaults: Settings | undefined
   /** The keys of [DEFAULT], and of what was handed down, that begin with `set` or `get`: they work in every section. */
@@ -39,6 +45,8 @@ export class FileScope {
       ['__file__', own(file.path)] as const,
       ...surrounding.overrides,
     ])
+    this.#flow = flowOf(file)
+    for (const name of this.#flow.names) surrounding.secrets.feed(name, this.#given.get(name))
     this.#defaultCells = this.#cells('DEFAULT', file.defaults)
     this.globalWords = [...new Set([...file.defaults.keys(), ...this.#given.keys()])].filter(isWord)
   }
@@ -76,9 +84,9 @@ export class FileScope {
         const cells = [own.get(name), defaults.get(name)]
         // Inside of its own text a name means what it would mean without that text: `path = %(path)s/more`.
         return (
-          overrides.get(name) ??
+          this.#known(name, overrides.get(name)) ??
           cells.find((cell) => cell !== undefined && cell !== from) ??
-          this.#given.get(name) ??
+          this.#known(name, this.#given.get(name)) ??
           cells.find((cell) => cell === from)
         )
       },
@@ -94,9 +102,18 @@ export class FileScope {
     }
   }
 
+  /** What needs no working out, secret if this file puts it into a secret. */
+  #known(name: string, setting: Setting | undefined): Setting | undefined {
+    if (setting === undefined || setting.secret || !this.#flow.names.has(name)) return setting
+    return { ...setting, secret: true }
+  }
+
   #cells(section: string, entries: ReadonlyMap<string, Entry> = new Map()): Map<string, Cell> {
     const file = this.file.path
-    return new Map([...entries].map(([key, entry]) => [key, { entry, file, section }] as const))
+    const isSecret = (entry: Entry) => isSecretKey(entry.key) || this.#flow.feeding.has(entry)
+    return new Map(
+      [...entries].map(([key, entry]) => [key, { entry, file, section, secret: isSecret(entry) }] as const),
+    )
   }
 
   #readDefaults(): Settings {
@@ -108,4 +125,19 @@ export class FileScope {
     }
     return defaults
   }
+}
+
+const flows = new WeakMap<ConfigFile, SecretFlow<Entry>>()
+
+/** Read once from each file: many sections may be asked for. */
+function flowOf(file: ConfigFile): SecretFlow<Entry> {
+  let flow = flows.get(file)
+  if (flow === undefined) {
+    const written = (section: string, entries: ReadonlyMap<string, Entry>) =>
+      [...entries.values()].map((entry) => ({ section, key: entry.key, value: entry.value, id: entry }))
+    const sections = [...file.sections.values()].flatMap(({ title, entries }) => written(title, entries))
+    flow = secretFlow([...written('DEFAULT', file.defaults), ...sections])
+    flows.set(file, flow)
+  }
+  return flow
 }

@@ -1,16 +1,18 @@
-// The server: egg:Paste#http and egg:waitress#main, for HTTP and HTTPS. On close running requests may finish, for as
+// The server: egg:Paste#http and egg:waitress#main, for HTTP, HTTPS and HTTP/2. On close running requests may finish, for as
 // long as `graceful_timeout`. The app's own close() is called by whoever made the app, not from here.
 
 import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import { ignoreErrors } from '../http/answer.js'
+import { believeProxies } from '../http/forwarded.js'
 import { type GuardOptions, guard } from '../http/guard.js'
-import { readForwarded } from '../http/trusted-proxies.js'
 import type { App, Conf, RunningServer, Server } from '../protocol.js'
-import { type Address, activatedSockets, LOOPBACK } from './http/address.js'
+import { type Address, activatedSockets, keptPorts, LOOPBACK } from './http/address.js'
 import { Connections } from './http/connections.js'
+import { addHttp2 } from './http/http2.js'
 import { makeServer, open, type TlsServer, urlOf } from './http/listening.js'
-import { DEFAULTS, options, readSection, type ServerSettings } from './http/settings.js'
+import { options } from './http/options.js'
+import { DEFAULTS, readSection, type ServerSettings } from './http/settings.js'
 import { readCertificate, type TlsFiles } from './http/tls.js'
 import { readAgain, wantsWebSocket } from './http/upgrade.js'
 
@@ -23,10 +25,15 @@ export function factory(globalConf: Conf, localConf: Conf): Server {
   const server: Server = (app) => {
     const pids = cluster.isWorker ? [process.pid, process.ppid] : [process.pid]
     const activated = activatedSockets(process.env, pids)
-    return serve(app, activated.length > 0 ? activated : addresses, { ...settings, tls })
+    const kept = cluster.isWorker ? keptPorts(process.env) : []
+    const own = addresses.map((address, at) =>
+      'port' in address && address.port === 0 ? { ...address, port: kept[at] ?? 0 } : address,
+    )
+    return serve(app, activated.length > 0 ? activated : own, { ...settings, tls })
   }
   const count = workers === 'auto' ? availableParallelism() : workers
-  return Object.assign(server, { workers: count, ...(pidFile !== undefined && { pidFile }) })
+  const longestClose = settings.drainDelay + settings.gracefulTimeout
+  return Object.assign(server, { workers: count, longestClose, ...(pidFile !== undefined && { pidFile }) })
 }
 
 export interface ListenOptions extends GuardOptions {
@@ -78,21 +85,25 @@ async function serve(app: App, addresses: readonly Address[], given: Serving): P
 }
 
 function makeListener(guarded: App, given: Serving) {
-  const { trustedProxies, tls } = given
+  const { trust, tls } = given
   const server = makeServer(given, tls && readCertificate(tls))
   const event = tls === undefined ? 'connection' : 'secureConnection'
-  const connections = new Connections(server, event)
+  const app: App = (req, res) => {
+    if (trust !== undefined) believeProxies(req, trust)
+    guarded(req, res)
+  }
+  const sessions = given.http2 ? addHttp2(server as TlsServer, given, app) : undefined
+  const connections = new Connections(server, event, sessions)
   server.on('request', (req, res) => {
     connections.begin(req, res)
-    if (trustedProxies !== undefined) readForwarded(req, trustedProxies)
-    guarded(req, res)
+    app(req, res)
   })
   server.on('upgrade', (req, socket, head) => {
     const { upgrade } = guarded
     if (upgrade === undefined || !wantsWebSocket(req)) return readAgain(server, event, req, socket, head)
     ignoreErrors(socket)
     connections.upgrade(socket)
-    if (trustedProxies !== undefined) readForwarded(req, trustedProxies)
+    if (trust !== undefined) believeProxies(req, trust)
     upgrade(req, socket, head)
   })
   return { server, connections }

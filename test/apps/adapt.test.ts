@@ -1,14 +1,13 @@
 // Finished apps of frameworks, mounted from an INI and asked over HTTP.
 
-import { once } from 'node:events'
-import { connect, createServer as createHttp2Server } from 'node:http2'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { adaptApp, adaptMiddleware } from '../../src/apps/adapt.js'
-import { guard } from '../../src/http/guard.js'
+import { urlmap } from '../../src/apps/urlmap.js'
+import { environ } from '../../src/http/environ.js'
 import { loadApp } from '../../src/loader.js'
 import type { App } from '../../src/protocol.js'
-import { listenFree, serveApp } from '../support/http.js'
+import { serveApp } from '../support/http.js'
 
 const FRAMEWORKS = join(import.meta.dirname, '../fixtures/frameworks')
 const load = (name: string) => loadApp(`config:site.ini#${name}`, { relativeTo: FRAMEWORKS })
@@ -37,6 +36,28 @@ describe('mounted by its export, or by what a factory gives back, answers with t
     const { closed } = (await import(join(FRAMEWORKS, 'apps.js'))) as { closed: string[] }
     expect(closed).toEqual(['fastify'])
   })
+})
+
+test('what looks like Next is prepared before, sees the whole path, and is closed after (e2e/next.test.ts has Next)', async () => {
+  const told: string[] = []
+  const seen: App = (req, res) => {
+    const { SCRIPT_NAME, PATH_INFO } = environ(req)
+    res.end([req.url, SCRIPT_NAME, PATH_INFO].join(' '))
+  }
+  const next = {
+    prepare: async () => void told.push('prepared'),
+    getRequestHandler: () => {
+      told.push('asked')
+      return seen
+    },
+    close: async () => void told.push('closed'),
+  }
+  const app = (await adaptApp(next))!
+  const { url } = await serveApp(urlmap({ '/next': app }))
+  expect(await (await fetch(`${url}/next/about?x=1`)).text()).toBe('/next/about?x=1  /next/about')
+  await app.close!()
+  expect(told).toEqual(['prepared', 'asked', 'closed'])
+  expect(adaptApp({}, 'next')).toBeUndefined()
 })
 
 describe('Connect middleware in a pipeline', () => {
@@ -128,28 +149,4 @@ describe('kind says what an export is:', () => {
 test('what is no app of any framework is left alone', () => {
   for (const value of [undefined, null, 1, 'x', {}, [], () => {}, class {}])
     expect(adaptApp(value)).toBeUndefined()
-})
-
-test('an Express app is refused to HTTP/2, where it would end the process', async () => {
-  const { express, koa } = (await import(join(FRAMEWORKS, 'apps.js'))) as { express: unknown; koa: unknown }
-  const [refused, served] = await Promise.all([adaptApp(express), adaptApp(koa)])
-  const errors: string[] = []
-  const guarded = [refused!, served!].map((app) =>
-    guard(app, { onError: (error) => errors.push((error as Error).message) }),
-  )
-  const server = createHttp2Server((req, res) => {
-    const [, name, ...rest] = req.url.split('/')
-    req.url = `/${rest.join('/')}`
-    guarded[name === 'express' ? 0 : 1]!(req as never, res as never)
-  })
-  const session = connect(`http://127.0.0.1:${await listenFree(server)}`)
-  onTestFinished(() => session.destroy())
-  const ask = async (path: string) => {
-    const stream = session.request({ ':path': path })
-    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
-    stream.resume()
-    return headers[':status']
-  }
-  expect([await ask('/express/info'), await ask('/koa/info')]).toEqual([500, 200])
-  expect(errors).toEqual(["Express can't serve HTTP/2: it puts its own prototypes on requests"])
 })

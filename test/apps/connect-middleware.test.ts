@@ -3,15 +3,15 @@
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { loadApp } from '../../src/loader.js'
-import { serveApp } from '../support/http.js'
+import { serveApp, serveUnchecked } from '../support/http.js'
 import { Visitor } from '../support/site.js'
 
 const FRAMEWORKS = join(import.meta.dirname, '../fixtures/frameworks')
 
-async function arrive(name: string) {
+async function arrive(name: string, serve = serveApp) {
   const app = await loadApp(`config:connect.ini#${name}`, { relativeTo: FRAMEWORKS })
   onTestFinished(async () => app.close?.())
-  const { url, port } = await serveApp(app)
+  const { url, port } = await serve(app)
   return { url, port, visitor: new Visitor(url) }
 }
 
@@ -38,7 +38,7 @@ describe.each(['inside', 'outside'])('helmet, compression, cors and morgan %s of
   })
 
   test('cors answers a preflight without the session being read', async () => {
-    const { visitor } = await arrive(name)
+    const { visitor } = await arrive(name, serveUnchecked) // for old Safaris, cors gives its 204 a length
     const headers = { origin: 'https://example.org', 'access-control-request-method': 'PUT' }
     const response = await visitor.fetch('/', { method: 'OPTIONS', headers })
     expect([response.status, visitor.setCookies]).toEqual([204, []])

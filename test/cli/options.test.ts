@@ -7,9 +7,9 @@ import { run } from '../support/main.js'
 const SRC = join(import.meta.dirname, '../../src')
 
 describe('sessd options', () => {
-  test('knows every part that has settings', async () => {
+  test('knows every part that has settings, and [logging]', async () => {
     const names = new Set(Object.values(builtins).flatMap((egg) => Object.values(egg).flatMap(Object.keys)))
-    const found: string[] = []
+    const found: string[] = ['logging']
     for (const name of names) {
       const file = ['apps', 'filters', 'servers']
         .map((folder) => `${SRC}/${folder}/${name}.ts`)
@@ -19,7 +19,7 @@ describe('sessd options', () => {
       if (options !== undefined) found.push(name)
     }
     expect(Object.keys(optionTables).sort()).toEqual(found.sort())
-    expect((await run(['options'])).stdout).toBe(`${found.join('\n')}\n`)
+    expect((await run(['options'])).stdout).toBe(`${found.sort().join('\n')}\n`)
   })
 
   test('tells of each setting its default, what it does and what it takes', async () => {

@@ -34,6 +34,13 @@ describe('a code frame', () => {
     expect(at(8, 'db')).toContain('db = postgres://me:***@host/')
   })
 
+  test('never shows what a secret is made of', () => {
+    const source = '[DEFAULT]\ndb =\n  hunter2\n  hunter3\nother = 1\n[app:main]\npassword = %(db)s\n'
+    expect(codeFrame(source, { file: 'x.ini', line: 3 }, { around: 1 })).toBe(
+      ['  2 | db =', '> 3 |   ***', '    |   ^^^', '  4 |   ***'].join('\n'),
+    )
+  })
+
   test('marks all of a line that opens no key', () => {
     expect(at(4)).toContain('> 4 | [app:main]\n    | ^^^^^^^^^^\n')
   })

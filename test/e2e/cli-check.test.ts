@@ -29,6 +29,21 @@ use = egg:Beaker#beaker_session
 beaker.session.secret = short-one
 `
 
+const WORKERS = `[server:main]
+use = egg:Paste#http
+workers = 2
+
+[pipeline:main]
+pipeline = session page
+
+[app:page]
+use = file:app.mjs
+
+[filter:session]
+use = egg:Beaker#beaker_session
+beaker.session.secret = long-enough-to-sign-cookies
+`
+
 const BAD = `[server:main]
 use = egg:Paste#http
 port = abc
@@ -50,6 +65,7 @@ beforeAll(() => {
   const files = {
     'good.ini': GOOD,
     'bad.ini': BAD,
+    'workers.ini': WORKERS,
     'other.ini': '[app:api]\nuse = file:app.mjs\ngreeting = from over there\nsmtp_password = hunter2\n',
     'app.mjs': 'export default () => (req, res) => res.end()\n',
     'stray.mjs':
@@ -140,6 +156,24 @@ bad.ini: 4 errors, no warnings
       errors: [],
       warnings: [{ file: null, reason: expect.stringContaining('shorter than 16 characters') }],
     })
+  })
+
+  test('refuses sessions in the memory of one process where several workers serve', async () => {
+    const { code, stderr } = await sessd('check', 'workers.ini')
+    expect(code).toBe(78)
+    expect(stderr).toBe(`\
+error: workers.ini:3: [server:main] workers: the sessions of the cookie "beaker.session.id" are kept in the memory of one process, and each of 2 workers would have its own: set beaker.session.type to file, redis, memcached or a database, or workers to 1
+
+  1 | [server:main]
+  2 | use = egg:Paste#http
+> 3 | workers = 2
+    | ^^^^^^^
+  4 |
+  5 | [pipeline:main]
+
+workers.ini: 1 error, no warnings
+`)
+    expect((await sessd('check', 'workers.ini', 'workers=1')).code).toBe(0)
   })
 
   test('takes settings of the command line', async () => {

@@ -57,3 +57,11 @@ test('outside of a request it says so', () => {
       'or this runs outside of a request',
   )
 })
+
+test('a second copy of the module, as bundlers put it into apps, finds the request too', async () => {
+  const path: string = '../../src/filters/context.js?copy'
+  const copy = (await import(path)) as { request: typeof request }
+  expect(copy.request).not.toBe(request)
+  const site = await serve(context()((_req, res) => void res.end(copy.request().url)))
+  expect(await site.visitor().get('/here')).toBe('/here')
+})

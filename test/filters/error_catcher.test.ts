@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { makeConf } from '../../src/config/conf.js'
+import { type LogRecord, useLogging } from '../../src/config/logging.js'
 import { beakerSession } from '../../src/filters/beaker_session.js'
 import { errorCatcher, factory } from '../../src/filters/error_catcher.js'
 import { factory as evalerror } from '../../src/filters/evalerror.js'
@@ -42,6 +43,19 @@ describe('error_catcher', () => {
     expect(log.join('')).toContain('\n    caused by Error: the deeper reason\n')
     expect(log.join('')).not.toContain('secret=1')
     expect(response.headers.has('set-cookie')).toBe(false)
+  })
+
+  it('tells the log that somebody set up: the number as request id, the error with its stack', async () => {
+    const records: LogRecord[] = []
+    useLogging({ threshold: () => 0, write: (record) => void records.push(record) })
+    onTestFinished(() => void useLogging(undefined))
+    const { body } = await get(() => errorCatcher())
+    const reference = /Reference: (\S+)/.exec(body)![1]!
+    const [{ name, level, msg, requestId, err, fields } = {} as LogRecord] = records
+    expect([name, level, requestId]).toEqual(['sessd.error_catcher', 'error', reference])
+    expect(msg).toBe(`error ${reference}: GET /x: TypeError: no <b>bold</b> things`)
+    expect(err).toMatchObject({ type: 'TypeError', cause: { message: 'the deeper reason' } })
+    expect({ ...fields }).toEqual({ method: 'GET', path: '/x' })
   })
 
   it('shows developers the error, its source, its cause and the request', async () => {

@@ -35,6 +35,7 @@ const site: App = (req, res) => {
     'X-Orig': '1',
     ETag: '"orig"',
     'Content-Length': 4,
+    'WWW-Authenticate': 'Basic',
   }
   res.writeHead(Number(PATH_INFO.slice(1)), 'Status', headers).end('orig')
 }

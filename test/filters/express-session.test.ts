@@ -8,9 +8,12 @@ import expressSession from 'express-session'
 import { Passport } from 'passport'
 import { Strategy } from 'passport-local'
 import { describe, expect, test } from 'vitest'
+import { cascade } from '../../src/apps/cascade.js'
 import { beakerSession } from '../../src/filters/beaker_session.js'
 import type { ExpressSession } from '../../src/filters/express-session.js'
+import type { ExpressSessionStore } from '../../src/filters/express-session-store.js'
 import { getSession } from '../../src/filters/get-session.js'
+import type { App } from '../../src/protocol.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
 import { serve } from '../support/site.js'
 
@@ -47,6 +50,32 @@ describe('an app with express-session inside', () => {
     expect(await v.get('/')).toBe('[1,[1],true]')
     expect(await v.get('/')).toBe('[2,[1,2],true]')
     expect([...v.jar.keys()]).toEqual(['beaker.session.id'])
+  })
+
+  test('without preload it steps aside as well, and who asks for nothing costs nothing', async () => {
+    const store = memoryStore()
+    let loads = 0
+    const counting = {
+      ...store,
+      scope: 'process' as const,
+      load(id: string) {
+        loads++
+        return store.load(id)
+      },
+    }
+    const app = oldApp()
+    app.get('/set', async (req, res) => {
+      const session = await getSession(req)
+      session.set('n', 1)
+      session.save()
+      res.end()
+    })
+    app.get('/', (_req, res) => void res.end())
+    const v = await visitor(app, { preload: false, store: counting })
+    await v.get('/set')
+    expect(v.setCookies).toHaveLength(1)
+    await v.get('/')
+    expect([loads, v.setCookies]).toEqual([0, []])
   })
 
   test('sets no cookie for who only reads', async () => {
@@ -193,6 +222,173 @@ describe('the verbs of express-session', () => {
     })
     expect((await v.fetch('/save')).status).toBe(500)
     expect(v.setCookies).toEqual([])
+  })
+})
+
+describe('what apps put at req.session themselves', () => {
+  const app = oldApp()
+  app.get('/set', (req, res) => {
+    sessionOf(req).user = 'ann'
+    sessionOf(req).cart = ['book']
+    res.end(idOf(req))
+  })
+  app.get('/get', (req, res) => void res.json({ ...sessionOf(req), cookie: undefined }))
+  app.get('/null', (req, res) => {
+    Object.assign(req, { session: null })
+    res.json(sessionOf(req))
+  })
+  app.get('/undefined', (req, res) => {
+    Object.assign(req, { session: undefined })
+    res.json(sessionOf(req) === undefined)
+  })
+  app.get('/object', (req, res) => {
+    Object.assign(req, { session: { cart: ['pen'], cookie: {}, id: 'mine' } })
+    res.json([idOf(req) === sessionOf(req).id, sessionOf(req).user ?? null])
+  })
+  app.get('/null-then-object', (req, res) => {
+    Object.assign(req, { session: null })
+    Object.assign(req, { session: { user: 'bob' } })
+    res.json(sessionOf(req).user)
+  })
+  app.get('/itself', (req, res) => {
+    Object.assign(req, { session: sessionOf(req) })
+    res.json(sessionOf(req).user)
+  })
+
+  test.each([
+    ['/null', 'null'],
+    ['/undefined', 'true'],
+  ])('nothing (%s): the session is ended, for all who have it', async (path, shown) => {
+    const v = await visitor(app)
+    await v.get('/set')
+    const thief = v.clone()
+    expect(await v.get(path)).toBe(shown)
+    expect(v.jar.size).toBe(0)
+    expect(await thief.get('/get')).toBe('{}')
+  })
+
+  test('an object: it takes the place of what was there, under the same id', async () => {
+    const v = await visitor(app)
+    const id = await v.get('/set')
+    expect(await v.get('/object')).toBe('[true,null]')
+    expect(await v.get('/get')).toBe('{"cart":["pen"]}')
+    expect(await v.get('/set')).toBe(id)
+  })
+
+  test('nothing and then an object: a new session', async () => {
+    const v = await visitor(app)
+    const id = await v.get('/set')
+    const thief = v.clone()
+    expect(await v.get('/null-then-object')).toBe('"bob"')
+    expect(await v.get('/get')).toBe('{"user":"bob"}')
+    expect(await thief.get('/get')).toBe('{}')
+    expect(await v.get('/set')).not.toBe(id)
+  })
+
+  test('itself: nothing changes', async () => {
+    const v = await visitor(app)
+    await v.get('/set')
+    await v.get('/itself')
+    expect(await v.get('/get')).toBe('{"user":"ann","cart":["book"]}')
+  })
+
+  test('nothing, in an app that is tried by a cascade: the session is ended', async () => {
+    const filter = beakerSession({
+      secret: 'a secret for the tests of express-session',
+      req_property: 'session',
+      preload: true,
+    })
+    const skipped = oldApp().get('/null', (req, res) => {
+      Object.assign(req, { session: null })
+      res.status(404).end()
+    })
+    const plain =
+      (each: Express): App =>
+      (req, res) =>
+        each(req, res)
+    const v = (await serve(filter(cascade([plain(skipped), plain(app)])))).visitor()
+    await v.get('/set')
+    await v.get('/null')
+    expect(v.jar.size).toBe(0)
+  })
+})
+
+describe('req.sessionStore', () => {
+  const storeOf = (req: object) => (req as { sessionStore: ExpressSessionStore }).sessionStore
+  const app = oldApp()
+  app.get('/set/:n', (req, res) => {
+    sessionOf(req).n = req.params.n
+    res.end(idOf(req))
+  })
+  app.get('/n', (req, res) => void res.json([sessionOf(req)?.n ?? null]))
+  app.get('/get/:id', (req, res, next) =>
+    storeOf(req).get(req.params.id, (error, data) => (error ? next(error) : res.json(data))),
+  )
+  app.get('/replace/:id', (req, res) =>
+    storeOf(req).set(req.params.id, { m: 1, cookie: {} }, (error) => res.json(String(error ?? 'done'))),
+  )
+  app.get('/destroy/:id', (req, res, next) =>
+    storeOf(req).destroy(req.params.id, (error) => (error ? next(error) : res.end('done'))),
+  )
+  app.get('/touch/:id', (req, res) =>
+    storeOf(req).touch(req.params.id, sessionOf(req), () => res.end('done')),
+  )
+  app.get('/regenerate', (req, res) =>
+    storeOf(req).regenerate(req, () => {
+      sessionOf(req).n = 'new'
+      res.end(idOf(req))
+    }),
+  )
+  app.get('/destroyed-then-generated', (req, res) => {
+    sessionOf(req).destroy(() => {
+      storeOf(req).generate(req)
+      sessionOf(req).n = 'new'
+      res.end(idOf(req))
+    })
+  })
+
+  async function two() {
+    const site = await serve(
+      beakerSession({
+        secret: 'a secret for the tests of express-session',
+        req_property: 'session',
+        preload: true,
+      })((req, res) => app(req, res)),
+    )
+    return [site.visitor(), site.visitor()] as const
+  }
+  const COOKIE = { originalMaxAge: null, expires: null, path: '/', httpOnly: true }
+
+  test('shows and changes the sessions of others', async () => {
+    const [ann, admin] = await two()
+    const id = await ann.get('/set/1')
+    expect(JSON.parse(await admin.get(`/get/${id}`))).toEqual({ cookie: COOKIE, n: '1' })
+    expect(JSON.parse(await ann.get(`/get/${id}`))).toEqual({ cookie: COOKIE, n: '1' })
+    expect(await admin.get('/get/nobody')).toBe('null')
+    expect(await admin.get(`/replace/${id}`)).toBe('"done"')
+    expect(JSON.parse(await admin.get(`/get/${id}`))).toEqual({ cookie: COOKIE, m: 1 })
+    expect(await admin.get(`/touch/${id}`)).toBe('done')
+    expect(await admin.get('/replace/nobody')).toBe('"Error: there is no session of this id"')
+  })
+
+  test('ends the sessions of others, and its own', async () => {
+    const [ann, admin] = await two()
+    const id = await ann.get('/set/1')
+    expect(await admin.get(`/destroy/${id}`)).toBe('done')
+    expect(await ann.get('/n')).toBe('[null]')
+    const own = await admin.get('/set/2')
+    const thief = admin.clone()
+    expect(await admin.get(`/destroy/${own}`)).toBe('done')
+    expect([await admin.get('/n'), await thief.get('/n')]).toEqual(['[null]', '[null]'])
+    expect(await admin.get('/destroy/nobody')).toBe('done')
+  })
+
+  test.each(['/regenerate', '/destroyed-then-generated'])('makes a new session: %s', async (path) => {
+    const [ann] = await two()
+    const id = await ann.get('/set/1')
+    const thief = ann.clone()
+    expect(await ann.get(path)).not.toBe(id)
+    expect([await ann.get('/n'), await thief.get('/n')]).toEqual(['["new"]', '[null]'])
   })
 })
 

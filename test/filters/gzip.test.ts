@@ -95,6 +95,12 @@ describe('egg:Paste#gzip', () => {
     expect([status, body]).toEqual([bare.status, bare.body])
   })
 
+  it('tells caches with a 304, too, what the body varies by', async () => {
+    const app: App = (_req, res) => void res.writeHead(304, { ETag: '"x"', Vary: 'Cookie' }).end()
+    const { headers } = await get(gzip()(app), 'gzip')
+    expect(headers).toMatchObject({ etag: '"x"', vary: 'Cookie, Accept-Encoding' })
+  })
+
   it('gives HEAD the head of the plain body', async () => {
     const { headers } = await get(gzip()(page()), 'gzip', 'HEAD')
     expect(headers).toMatchObject({ 'content-length': `${TEXT.length}`, vary: 'Accept-Encoding' })

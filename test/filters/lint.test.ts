@@ -8,12 +8,12 @@ import { getSession } from '../../src/filters/get-session.js'
 import { factory, lint } from '../../src/filters/lint.js'
 import { environ } from '../../src/http/environ.js'
 import type { App } from '../../src/protocol.js'
-import { ask, bodyOf, serveApp } from '../support/http.js'
+import { ask, bodyOf, serveUnchecked } from '../support/http.js'
 
 async function linted(app: App, outside: (inner: App) => App = (inner) => inner) {
   const broken: string[] = []
   const inner = lint({ onError: (error) => broken.push(error.message) })(app)
-  const site = await serveApp(outside(inner))
+  const site = await serveUnchecked(outside(inner))
   return { ...site, broken }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { makeConf } from '../../src/config/conf.js'
+import { type LogRecord, useLogging } from '../../src/config/logging.js'
 import { beakerSession } from '../../src/filters/beaker_session.js'
 import { getSession } from '../../src/filters/get-session.js'
 import { gzip } from '../../src/filters/gzip.js'
@@ -194,5 +195,71 @@ describe('egg:Paste#translogger', () => {
     ],
   ])('refuses format = %s', (format, message) => {
     expect(() => translogger({ format })).toThrow(message)
+  })
+})
+
+describe('with setup_console_handler = false', () => {
+  /** Serves, and has all records go to a list. */
+  async function serveRecorded(given: Parameters<typeof translogger>[0], least = 20) {
+    const log = collector()
+    const records: LogRecord[] = []
+    const write = (record: LogRecord) => {
+      records.push(record)
+      log.write(record.msg)
+    }
+    useLogging({ threshold: () => least, write })
+    onTestFinished(() => void useLogging(undefined))
+    const filter = translogger({ setup_console_handler: false, ...given })
+    return { log, records, ...(await serveApp(filter(hello))) }
+  }
+
+  it('each request is a record of the logger wsgi', async () => {
+    const { log, records, port } = await serveRecorded({ format: '%(REQUEST_METHOD)s %(REQUEST_URI)s' })
+    await ask(port, '/a')
+    expect(await log.next()).toBe('GET /a')
+    expect(records.map(({ name, level }) => [name, level])).toEqual([['wsgi', 'info']])
+  })
+
+  it('format = json gives the record fields', async () => {
+    const { log, records, port } = await serveRecorded({ format: 'json', logger_name: 'access' })
+    await ask(port, '/a', 'User-Agent: curl/8')
+    expect(await log.next()).toBe('GET /a 200')
+    const [{ name, fields, requestId } = {} as LogRecord] = records
+    expect([name, requestId]).toEqual(['access', expect.stringMatching(/^[\w-]{36}$/)])
+    expect(fields).toMatchObject({ client: '127.0.0.1', url: '/a', status: 200, bytes: 5, agent: 'curl/8' })
+  })
+
+  it('the record has the level of logging_level, and set_logger_level beats [logging]', async () => {
+    const quiet = await serveRecorded({ logging_level: 'debug' })
+    await ask(quiet.port, '/a')
+    await quiet.server.close()
+    expect(quiet.records).toEqual([])
+    const loud = await serveRecorded({ logging_level: 'debug', set_logger_level: 'debug' }, 50)
+    await ask(loud.port, '/a')
+    await loud.log.next()
+    expect(loud.records.map(({ level }) => level)).toEqual(['debug'])
+  })
+
+  it("takes Paste's words, as an INI has them", () => {
+    const conf = makeConf([
+      ['setup_console_handler', 'False'],
+      ['logger_name', 'wsgi'],
+      ['logging_level', 'INFO'],
+      ['set_logger_level', 'DEBUG'],
+    ])
+    expect(factory(makeConf([]), conf)).toBeTypeOf('function')
+  })
+
+  it.each([
+    [
+      { log_file: 'access.log' },
+      'log_file: setup_console_handler = false has all of it go to the log: remove one of them',
+    ],
+    [
+      { logging_level: 'off' as 'info' },
+      'logging_level: expected trace, debug, info, warning (or warn), error or critical (or fatal), got "off"',
+    ],
+  ])('refuses %j', (given, message) => {
+    expect(() => translogger({ setup_console_handler: false, ...given })).toThrow(message)
   })
 })

@@ -560,6 +560,63 @@ set debug = true
   })
 })
 
+describe('a value that is put into a secret is shown nowhere:', () => {
+  const shown = (node: { settings: readonly { key: string; value: string }[] } | undefined) =>
+    node!.settings.map(({ key, value }) => `${key}=${value}`)
+
+  test('not by its own name, and not where else it is put in', async () => {
+    const { load } = await open(`
+[DEFAULT]
+db = hunter22
+plain = %(here)s
+[app:main]
+use = egg:t#app
+password = %(db)s
+url = postgres://me:%(db)s@host/
+`)
+    const { node } = await load()
+    expect(shown(node).filter((row) => !row.startsWith('plain'))).toEqual([
+      'password=***',
+      'url=***',
+      'db=***',
+    ])
+  })
+
+  test('not where another section or file does that, or the command line gives it', async () => {
+    const { loader, directory } = await open({
+      'x.ini': `
+[DEFAULT]
+db = hunter22
+[composite:main]
+use = egg:t#all
+/ = config:y.ini#a
+/b = b
+[app:b]
+use = egg:t#app
+`,
+      'y.ini': '[app:a]\nuse = egg:t#app\npassword = %(db)s-%(cli)s\n',
+    })
+    const { node } = await loader.load('app', 'config:x.ini', {
+      relativeTo: directory,
+      globalConf: { cli: 'hunter33' },
+    })
+    expect(shown(node).slice(-2)).toEqual(['cli=***', 'db=***'])
+    expect(shown(node!.children[0])).toEqual(['password=***', 'cli=***', 'db=***'])
+    expect(shown(node!.children[1])).toEqual(['cli=***', 'db=***'])
+  })
+
+  test('not in the message of a factory that throws it', async () => {
+    const { message } = await open(`
+[app:main]
+use = egg:t#throws
+reason = key is hunter22!
+db = hunter22
+own_password = %(db)s
+`)
+    expect(await message()).toBe('x.ini:3: [app:main]: egg:t#throws threw RangeError: key is ***!')
+  })
+})
+
 describe('checkAll', () => {
   test('makes app, server and what nothing uses, tells all mistakes once, and closes everything', async () => {
     const { loader, directory, log, plain } = await open(`
@@ -570,7 +627,7 @@ name = a
 use = egg:t#option
 [filter:spare]
 use = egg:t#filter
-[logging]
+[formatter_generic]
 format = %(bad)
 `)
     const report = await loader.checkAll('config:x.ini', { relativeTo: directory })
@@ -584,6 +641,54 @@ format = %(bad)
     ])
     expect(report.app!.name).toBe('main')
     expect(log).toEqual(['app a', 'filter ', 'close filter ', 'close app a'])
+  })
+
+  test('makes sections that use each other together, however many they are and in whatever order', async () => {
+    const count = 3000
+    const sections = (target: (index: number) => string) =>
+      Array.from({ length: count }, (_, index) => `[app:a${index}]\nuse = ${target(index)}\n`).join('')
+    for (const target of [
+      (index: number) => (index === count - 1 ? 'egg:t#app' : `a${index + 1}`),
+      (index: number) => (index === 0 ? 'egg:t#app' : `config:x.ini#a${index - 1}`),
+    ]) {
+      const { loader, directory, log } = await open(`[app:main]\nuse = egg:t#app\n${sections(target)}`)
+      const report = await loader.checkAll('config:x.ini', { relativeTo: directory })
+      expect(report.unused).toHaveLength(count)
+      expect(log.filter((line) => line.startsWith('app'))).toHaveLength(2)
+    }
+  })
+
+  test('makes pipelines in pipelines and mounts in mounts, however deep', async () => {
+    const count = 5000
+    const sections = (head: (index: number) => string) =>
+      Array.from(
+        { length: count },
+        (_, index) => `${head(index)} ${index === count - 1 ? 'a' : `s${index + 1}`}\n`,
+      )
+    for (const head of [
+      (index: number) => `[pipeline:s${index}]\npipeline = f`,
+      (index: number) => `[composite:s${index}]\nuse = egg:t#all\n/ =`,
+    ]) {
+      const { loader, directory } = await open(
+        `[server:main]\nuse = egg:t#server\n[app:main]\nuse = a\n[app:a]\nuse = egg:t#app\n` +
+          `[filter:f]\nuse = egg:t#filter\n${sections(head).join('')}`,
+      )
+      const { errors, unused } = await loader.checkAll('config:x.ini', { relativeTo: directory })
+      expect(errors.map(({ reason }) => reason).filter((reason) => reason.includes('needs itself'))).toEqual(
+        [],
+      )
+      expect(unused.length).toBeGreaterThanOrEqual(count)
+    }
+  })
+
+  test('finds the cycle of sections that nothing else uses', async () => {
+    const { loader, directory, plain } = await open(
+      '[server:main]\nuse = egg:t#server\n[app:main]\nuse = egg:t#app\n[app:a]\nuse = b\n[app:b]\nuse = a\n',
+    )
+    const report = await loader.checkAll('config:x.ini', { relativeTo: directory })
+    expect(report.errors.map(({ message }) => plain(message)).slice(-1)).toEqual([
+      'x.ini:8: [app:b] use: [app:a] needs itself: [app:a] -> [app:b] (x.ini:6) -> [app:a] (x.ini:8)',
+    ])
   })
 
   test('of a file that is not there tells that once', async () => {

@@ -3,7 +3,8 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { lint } from '../../src/filters/lint.js'
 import type { ErrorReporter } from '../../src/http/guard.js'
 import type { App, RunningServer } from '../../src/protocol.js'
 import { listen } from '../../src/servers/http.js'
@@ -16,8 +17,15 @@ export interface Running {
   readonly errors: string[]
 }
 
-/** Serves `app` as the http part does, until the test is over. */
-export async function serveApp(app: App, gracefulTimeout = 0): Promise<Running> {
+/** Serves `app` as the http part does, until the test is over, inside lint: a broken rule of the protocol fails the test. */
+export function serveApp(app: App, gracefulTimeout = 0): Promise<Running> {
+  const broken: string[] = []
+  onTestFinished(() => expect(broken).toEqual([]))
+  return serveUnchecked(lint({ onError: (error) => void broken.push(error.message) })(app), gracefulTimeout)
+}
+
+/** The same without lint, for tests in which somebody breaks the protocol on purpose, or it can't be helped. */
+export async function serveUnchecked(app: App, gracefulTimeout = 0): Promise<Running> {
   const errors: string[] = []
   const onError: ErrorReporter = (error, req) =>
     errors.push(`${req.method} ${req.url}: ${(error as Error).message}`)

@@ -77,6 +77,7 @@ export function rawAnswer(text: string, end: 'keep' | 'close' | 'reset' = 'keep'
 export async function serveProxy(
   settings: ProxySettings | string,
   around: (app: App) => App = (app) => app,
+  serve = serveApp,
 ): Promise<Running & { readonly reports: string[] }> {
   const reports: string[] = []
   const given = typeof settings === 'string' ? { address: settings } : settings
@@ -84,7 +85,7 @@ export async function serveProxy(
     onError: (error, req) => reports.push(`${req.method}: ${(error as Error).message}`),
     ...given,
   })
-  const running = await serveApp(around(app))
+  const running = await serve(around(app))
   onTestFinished(() => app.close!())
   return { ...running, reports }
 }

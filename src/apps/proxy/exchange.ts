@@ -18,6 +18,8 @@ export interface Head {
   readonly target: string
   readonly headers: OutgoingHttpHeaders
   readonly framing: Framing
+  /** Trailers that stay here, in lower case. */
+  readonly suppressed: ReadonlySet<string>
 }
 
 /** Safe to send twice (RFC 9110, 9.2.2). PUT and DELETE are too, but not worth it: they mostly carry a body. */
@@ -28,6 +30,8 @@ export class Exchange implements Outgoing {
   readonly #res: ServerResponse
   readonly #head: Head
   readonly #route: Route
+  /** Called when the upstream has done its work: when its answer begins, or is known never to come. */
+  readonly #onWorkDone: (() => void) | undefined
   #proxyReq: ClientRequest | undefined
   #proxyRes: IncomingMessage | undefined
   #error: Error | undefined
@@ -36,21 +40,32 @@ export class Exchange implements Outgoing {
   /** Nothing more is to be done: answered, or the client is gone. */
   #over = false
 
-  constructor(req: IncomingMessage, res: ServerResponse, head: Head, route: Route) {
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    head: Head,
+    route: Route,
+    onWorkDone?: (() => void) | undefined,
+  ) {
     this.#req = req
     this.#res = res
     this.#head = head
     this.#route = route
+    this.#onWorkDone = onWorkDone
     res.once('close', () => {
       if (this.#over) return
       this.#over = true
-      this.#proxyReq?.destroy()
+      // What the upstream has in full it works off, whoever is gone: those who wait for that wait until it answers.
+      const isAtWork = this.#proxyRes === undefined && this.#proxyReq?.writableEnded === true
+      if (onWorkDone === undefined || !isAtWork) this.#proxyReq?.destroy()
     })
   }
 
   start(): void {
-    if (isGone(this.#res)) this.#over = true
-    else if (isConsumed(this.#req, this.#head.framing)) this.#fail(500, new Error(BODY_TOUCHED))
+    if (isGone(this.#res)) {
+      this.#over = true
+      this.#onWorkDone?.()
+    } else if (isConsumed(this.#req, this.#head.framing)) this.#fail(500, new Error(BODY_TOUCHED))
     else this.#route.forwarder.start(this, this.#res)
   }
 
@@ -92,13 +107,17 @@ export class Exchange implements Outgoing {
   respond(proxyRes: IncomingMessage): void {
     this.#proxyRes = proxyRes
     const res = this.#res
-    if (this.#over) return
+    if (this.#over) {
+      this.#proxyReq!.destroy() // the client is gone, and `closed` is the end
+      return
+    }
     try {
       writeHead(proxyRes, res)
     } catch (error) {
       this.#fail(502, error as Error)
       return
     }
+    this.#onWorkDone?.()
     proxyRes.on('error', () => {}) // told by `close` of the request, like every other end
     const resume = () => proxyRes.resume()
     proxyRes.on('data', (chunk: Buffer) => {
@@ -140,7 +159,9 @@ export class Exchange implements Outgoing {
     }
     const onEnd = () => {
       if (length !== undefined && sent !== length) return fail()
-      if (length === undefined && req.rawTrailers.length > 0) proxyReq.addTrailers(keptTrailers(req))
+      if (length === undefined && req.rawTrailers.length > 0) {
+        proxyReq.addTrailers(keptTrailers(req, this.#head.suppressed))
+      }
       proxyReq.end()
     }
     const onClose = () => {
@@ -159,6 +180,7 @@ export class Exchange implements Outgoing {
 
   /** The upstream's side is over, well or not. */
   #closed(): void {
+    if (this.#over) this.#onWorkDone?.()
     if (this.#over || this.#proxyRes?.complete) return
     const begun = this.#proxyRes !== undefined
     const error = this.#error ?? new Error(begun ? 'the answer broke off' : CLOSED)
@@ -196,6 +218,7 @@ export class Exchange implements Outgoing {
     else if (this.#proxyRes === undefined) answer(res, status, SENTENCES[status])
     else answerInstead(res, status, SENTENCES[status])
     this.#proxyReq?.destroy()
+    this.#onWorkDone?.()
   }
 }
 

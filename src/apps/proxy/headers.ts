@@ -66,8 +66,7 @@ export function requestHeaders(
   const sent: OutgoingHttpHeaders = Object.create(null)
   for (const name in headers) {
     if (name.startsWith(':') || named?.has(name)) continue
-    // A CGI or WSGI server takes X_Real_Ip and X-Real-Ip for the same.
-    const meant = name.includes('_') ? name.replaceAll('_', '-') : name
+    const meant = asRead(name)
     if (NEVER_SENT.has(meant) || rules.suppressed.has(meant)) continue
     if (!rules.trustForwarded && isForwarded(meant)) continue
     sent[name] = headers[name]
@@ -93,6 +92,16 @@ const NOTHING: Record<string, undefined> = {}
 
 /** Methods for which a missing Content-Length means no body to everybody. */
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
+
+/** A CGI or WSGI server takes X_Real_Ip and X-Real-Ip for the same. */
+function asRead(name: string): string {
+  return name.includes('_') ? name.replaceAll('_', '-') : name
+}
+
+/** Whether a header of this name (in lower case) means something to a proxy, or is a client's own. */
+export function isReserved(name: string): boolean {
+  return NEVER_SENT.has(name) || isForwarded(name) || name === 'cookie' || name === 'authorization'
+}
 
 function isForwarded(name: string): boolean {
   return name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip'
@@ -147,12 +156,21 @@ export function keptHeaders({ rawHeaders, headers }: IncomingMessage, status: nu
   return kept
 }
 
-/** Trailers that may cross: none that says how to read the message or who it is for. */
-export function keptTrailers({ trailers }: IncomingMessage): Record<string, string> {
+/**
+ * Trailers that may cross: none that says how to read the message or who it is for, as some servers take trailers for
+ * headers. `suppressed`: names of others, in lower case.
+ */
+export function keptTrailers(
+  { trailers }: IncomingMessage,
+  suppressed: ReadonlySet<string> = NOBODY,
+): Record<string, string> {
   const kept: Record<string, string> = {}
   for (const [name, value] of Object.entries(trailers)) {
-    if (value !== undefined && !NEVER_SENT.has(name) && name !== 'set-cookie' && !isForwarded(name))
-      kept[name] = value
+    const meant = asRead(name)
+    if (value === undefined || NEVER_SENT.has(meant) || isForwarded(meant) || suppressed.has(meant)) continue
+    if (meant !== 'set-cookie') kept[name] = value
   }
   return kept
 }
+
+const NOBODY: ReadonlySet<string> = new Set()

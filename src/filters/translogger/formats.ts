@@ -48,6 +48,25 @@ const FIELDS: Readonly<Record<string, (entry: Entry) => string>> = {
   session: (entry) => entry.session ?? '-',
 }
 
+/** What `format = json` tells of a request, besides time and id. */
+export function jsonFields(entry: Entry): Record<string, unknown> {
+  return {
+    client: entry.REMOTE_ADDR,
+    user: entry.REMOTE_USER,
+    method: entry.REQUEST_METHOD,
+    host: entry.HTTP_HOST,
+    url: entry.REQUEST_URI,
+    protocol: entry.HTTP_VERSION,
+    status: entry.status,
+    bytes: entry.bytes,
+    ms: Math.round(entry.duration * 10) / 10,
+    aborted: entry.aborted || undefined,
+    referer: entry.HTTP_REFERER,
+    agent: entry.HTTP_USER_AGENT,
+    session: entry.session,
+  }
+}
+
 /** The function for a `format` option. Throws OptionError for a name that a line can't have. */
 export function formatter(format: string): (entry: Entry) => string {
   if (format === 'json') return json
@@ -64,23 +83,8 @@ export function formatter(format: string): (entry: Entry) => string {
 }
 
 function json(entry: Entry): string {
-  const line = JSON.stringify({
-    time: new Date(entry.began).toISOString(),
-    id: entry.id,
-    client: entry.REMOTE_ADDR,
-    user: entry.REMOTE_USER,
-    method: entry.REQUEST_METHOD,
-    host: entry.HTTP_HOST,
-    url: entry.REQUEST_URI,
-    protocol: entry.HTTP_VERSION,
-    status: entry.status,
-    bytes: entry.bytes,
-    ms: Math.round(entry.duration * 10) / 10,
-    aborted: entry.aborted || undefined,
-    referer: entry.HTTP_REFERER,
-    agent: entry.HTTP_USER_AGENT,
-    session: entry.session,
-  })
+  const time = new Date(entry.began).toISOString()
+  const line = JSON.stringify({ time, id: entry.id, ...jsonFields(entry) })
   return line.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

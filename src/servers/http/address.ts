@@ -48,6 +48,14 @@ export const addresses: Converter<readonly Address[]> = {
   accepts: (value): value is readonly Address[] => Array.isArray(value) && value.length > 0,
 }
 
+/**
+ * The ports that port = 0 got when `sessd serve` started its first worker, by the place of the address: a worker that starts
+ * when no other holds them asks for them again.
+ */
+export function keptPorts(env: NodeJS.ProcessEnv): (number | undefined)[] {
+  return (env.SESSD_KEPT_PORTS ?? '').split(',').map((digits) => (digits === '' ? undefined : Number(digits)))
+}
+
 /** systemd hands over sockets from this descriptor on (sd_listen_fds(3)). */
 const FIRST_FD = 3
 

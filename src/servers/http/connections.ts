@@ -5,6 +5,7 @@ import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { startDraining } from '../../http/draining.js'
+import { type Sessions, speaksHttp2 } from './http2.js'
 
 export interface Ending {
   /** Seconds until what is left is cut. */
@@ -22,6 +23,8 @@ const LONGEST_TIMER = 2 ** 31 - 1
 
 export class Connections {
   readonly #server: HttpServer
+  /** Those that speak HTTP/2 are not in here. */
+  readonly #sessions: Sessions | undefined
   /** Every open connection with the newest response on it; null before the first request is read. */
   readonly #newest = new Map<Duplex, ServerResponse | null>()
   readonly #upgraded = new Set<Duplex>()
@@ -32,13 +35,15 @@ export class Connections {
   #closing: Promise<void> | undefined
 
   /** `event`: 'secureConnection' for a server that speaks TLS, else 'connection'. */
-  constructor(server: HttpServer, event: 'connection' | 'secureConnection') {
+  constructor(server: HttpServer, event: 'connection' | 'secureConnection', sessions?: Sessions) {
     this.#server = server
+    this.#sessions = sessions
     server.on(event, (socket: Socket) => {
       if (this.#newest.has(socket)) return // read again, see upgrade.ts
+      this.#handshakes.delete(otherEnd(socket))
+      if (speaksHttp2(socket)) return
       this.#newest.set(socket, null)
       this.#firstBytes.set(socket, socket.bytesRead)
-      this.#handshakes.delete(otherEnd(socket))
       socket.once('close', () => {
         this.#newest.delete(socket)
         this.#upgraded.delete(socket)
@@ -77,9 +82,11 @@ export class Connections {
     startDraining(this.#server)
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay * 1000))
     const gone = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve))
+    this.#sessions?.end(FIRST_REQUEST)
     const timers = [
       setTimeout(
         () => {
+          this.#sessions?.cut()
           for (const socket of [...this.#newest.keys(), ...this.#handshakes.values()]) socket.destroy()
         },
         Math.min(graceful * 1000, LONGEST_TIMER),

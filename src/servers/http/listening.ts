@@ -4,11 +4,15 @@ import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server as HttpServer, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { type AddressInfo, connect, isIPv6, type ListenOptions } from 'node:net'
+import { logger } from '../../config/logging.js'
 import { type Address, LOOPBACK } from './address.js'
+import { ALPN } from './http2.js'
 import type { ServerSettings } from './settings.js'
 import type { Certificate } from './tls.js'
 
 export type { TlsServer }
+
+const log = logger('sessd.http')
 
 /** A server that does not listen yet, with the limits that `settings` give. */
 export function makeServer(settings: ServerSettings, certificate: Certificate | undefined): HttpServer {
@@ -20,7 +24,9 @@ export function makeServer(settings: ServerSettings, certificate: Certificate | 
     noDelay: settings.noDelay,
   }
   const server =
-    certificate === undefined ? createServer(given) : createTlsServer({ ...given, ...certificate })
+    certificate === undefined
+      ? createServer(given)
+      : createTlsServer({ ...given, ...certificate, ...(settings.http2 && { ALPNProtocols: ALPN }) })
   server.maxHeadersCount = settings.maxHeadersCount
   server.maxRequestsPerSocket = settings.maxRequestsPerSocket
   if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections
@@ -46,7 +52,7 @@ export async function open(
     const { host, port } = address
     await listening(server, { ...(host !== '' && { host }), port, backlog })
   }
-  server.on('error', (error) => process.stderr.write(`sessd: ${error.message}\n`)) // a connection not accepted
+  server.on('error', (err) => log.error({ err }, err.message)) // a connection not accepted
 }
 
 function listening(server: HttpServer, where: ListenOptions & { fd?: number }): Promise<void> {

@@ -4,7 +4,7 @@ import { urlmap } from '../../../src/apps/urlmap.js'
 import { beakerSession } from '../../../src/filters/beaker_session.js'
 import { getSession } from '../../../src/filters/get-session.js'
 import { environ } from '../../../src/http/environ.js'
-import { ask, bodyOf, exchange, serveApp } from '../../support/http.js'
+import { ask, bodyOf, exchange, serveApp, serveUnchecked } from '../../support/http.js'
 import { rawAnswer, serveProxy, upstream } from '../../support/upstream.js'
 
 describe('the headers of a request', () => {
@@ -205,7 +205,7 @@ describe('the headers of an answer', () => {
       'SSH-2.0-OpenSSH\r\n',
     ]) {
       const behind = await rawAnswer(head, 'close')
-      const { port, reports } = await serveProxy(behind.url)
+      const { port, reports } = await serveProxy(behind.url, (app) => app, serveUnchecked)
       const answer = await ask(port, '/')
       expect(answer).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/)
       expect(answer).not.toMatch(/transfer-encoding|x: x/i)

@@ -1,9 +1,11 @@
 // What the proxies in front say about a request. Each adds an entry at the end of its header, so reading goes from the
 // end, and stops at the first whose writer is not trusted: what stands before was written by anybody.
 
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import { normalizeUrl } from '../../http/path.js'
+import { environ, peerAddress } from './environ.js'
+import { normalizeUrl } from './path.js'
+import type { TrustedProxies } from './trusted-proxies.js'
 
 /** The headers by which proxies speak. */
 export const FORWARDED = [
@@ -18,7 +20,50 @@ export const FORWARDED = [
   'x-real-ip',
 ]
 
-export interface Said {
+/** Which proxy it was: waitress lets one name it, too. */
+const UNREAD = 'x-forwarded-by'
+
+/** In which headers proxies are believed: `x-forwarded` (all of that name), `forwarded`, or some of the first by name. */
+export const trustedHeaders = {
+  expected: 'x-forwarded, forwarded, or headers as in x-forwarded-for x-forwarded-proto',
+  parse(text: string): string | undefined {
+    const words = wordsOf(text)
+    if (words.length === 1 && (words[0] === 'x-forwarded' || words[0] === 'forwarded')) return words[0]
+    const known = words.every((word) => word === UNREAD || (/^x-f/.test(word) && FORWARDED.includes(word)))
+    return words.length > 0 && known ? words.join(' ') : undefined
+  },
+  accepts: (value: unknown): value is string =>
+    typeof value === 'string' && trustedHeaders.parse(value) !== undefined,
+}
+
+function wordsOf(text: string): string[] {
+  return text
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((word) => word !== '')
+}
+
+/** Whose word counts, and where. */
+export interface Trust {
+  readonly trusts: TrustedProxies
+  /** How many entries are read at most. */
+  readonly hops: number
+  /** The names of the headers that are read. */
+  readonly headers: ReadonlySet<string>
+}
+
+/** `headers` as `trustedHeaders` gives them. */
+export function makeTrust(trusts: TrustedProxies, hops: number | undefined, headers: string): Trust {
+  return {
+    trusts,
+    hops: hops ?? Number.POSITIVE_INFINITY,
+    headers: new Set(
+      headers === 'x-forwarded' ? FORWARDED.filter((name) => name.startsWith('x-')) : wordsOf(headers),
+    ),
+  }
+}
+
+interface Said {
   /** The client's address, as far as trust goes. */
   address: string
   host?: string
@@ -27,32 +72,33 @@ export interface Said {
   prefix?: string
 }
 
-export interface Trust {
-  /** The other end of the connection. */
-  readonly peer: string
-  trusts(address: string): boolean
-  /** How many entries are read at most. */
-  readonly hops: number
+/**
+ * Puts into the environ what trusted proxies say of the client: REMOTE_ADDR, HTTP_HOST and the scheme. Answers what they
+ * said; undefined when the other end of the connection is nobody's proxy, and all stays as it is. Whatever is malformed
+ * counts as not said.
+ */
+export function believeProxies(req: IncomingMessage, trust: Trust): Readonly<Said> | undefined {
+  const peer = peerAddress(req)
+  if (!trust.trusts(peer)) return undefined
+  const said = trust.headers.has('forwarded')
+    ? readStandard(req.headers, peer, trust)
+    : readUsual(req.headers, peer, trust)
+  const env = environ(req)
+  env.REMOTE_ADDR = said.address
+  if (said.host !== undefined) env.HTTP_HOST = said.host
+  if (said.scheme !== undefined) env['wsgi.url_scheme'] = said.scheme
+  return said
 }
 
-/** Reads the headers of one kind. The peer is trusted already; whatever is malformed counts as not said. */
-export function readForwarded(
-  headers: IncomingHttpHeaders,
-  kind: 'x-forwarded' | 'forwarded',
-  trust: Trust,
-): Said {
-  return kind === 'forwarded' ? readStandard(headers, trust) : readUsual(headers, trust)
-}
-
-function readUsual(headers: IncomingHttpHeaders, trust: Trust): Said {
-  const list = (name: string) => splitList(headers[name])
-  const { address, steps } = walk(list('x-forwarded-for').map(addressOf), trust)
+function readUsual(headers: IncomingHttpHeaders, peer: string, trust: Trust): Said {
+  const list = (name: string) => (trust.headers.has(name) ? splitList(headers[name]) : [])
+  const { address, steps } = walk(list('x-forwarded-for').map(addressOf), peer, trust)
   const said: Said = { address }
   const pick = (name: string) => {
     const values = list(name)
     return values[Math.max(0, values.length - Math.max(1, steps))]
   }
-  const scheme = schemeOf(pick('x-forwarded-scheme') ?? pick('x-forwarded-proto'))
+  const scheme = agreed(pick('x-forwarded-proto'), pick('x-forwarded-scheme'))
   if (scheme !== undefined) said.scheme = scheme
   const host = hostOf(pick('x-forwarded-host') ?? pick('x-forwarded-server'))
   if (host !== undefined) said.host = withPort(host, pick('x-forwarded-port'), scheme)
@@ -62,10 +108,11 @@ function readUsual(headers: IncomingHttpHeaders, trust: Trust): Said {
 }
 
 /** RFC 7239. */
-function readStandard(headers: IncomingHttpHeaders, trust: Trust): Said {
+function readStandard(headers: IncomingHttpHeaders, peer: string, trust: Trust): Said {
   const elements = splitList(headers.forwarded).map(parseElement)
   const { address, steps } = walk(
     elements.map((element) => addressOf(element.get('for') ?? '')),
+    peer,
     trust,
   )
   const said: Said = { address }
@@ -78,7 +125,7 @@ function readStandard(headers: IncomingHttpHeaders, trust: Trust): Said {
 }
 
 /** From the last entry towards the first, as long as the one who wrote it is trusted. */
-function walk(entries: readonly (string | undefined)[], { peer, trusts, hops }: Trust) {
+function walk(entries: readonly (string | undefined)[], peer: string, { trusts, hops }: Trust) {
   let address = peer
   let steps = 0
   for (const entry of entries.toReversed()) {
@@ -128,6 +175,12 @@ function addressOf(text: string): string | undefined {
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
   if (isIP(bare) === 0) return undefined
   return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(bare) ? bare.slice(7) : bare
+}
+
+/** A proxy writes one of two headers, and the other may be the client's: where they differ, nobody knows. */
+function agreed(one: string | undefined, other: string | undefined): 'http' | 'https' | undefined {
+  const scheme = schemeOf(one ?? other)
+  return schemeOf(other ?? one) === scheme ? scheme : undefined
 }
 
 function schemeOf(text: string | undefined): 'http' | 'https' | undefined {

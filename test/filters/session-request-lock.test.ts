@@ -1,0 +1,46 @@
+// lock = request: whatever happens to a request, it does not take the lock with it.
+
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { beakerSession } from '../../src/filters/beaker_session.js'
+import { getSession } from '../../src/filters/get-session.js'
+import type { SessionStore } from '../../src/session/store.js'
+import { memoryStore } from '../../src/session/stores/memory.js'
+import { serve } from '../support/site.js'
+
+it('a session that can not be loaded once its lock is had is free for the next request', async () => {
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const rows = memoryStore()
+  let failing = 0
+  const store: SessionStore = {
+    scope: 'process',
+    save: (...args) => rows.save(...args),
+    delete: (id) => rows.delete(id),
+    async load(id) {
+      if (failing > 0 && --failing === 0) throw new Error('ECONNRESET')
+      return rows.load(id)
+    },
+  }
+  const filter = beakerSession({
+    secret: 'a secret of more than thirty-two characters',
+    key: 'sid',
+    store,
+    lock: 'request',
+    lock_timeout: 60,
+  })
+  onTestFinished(async () => filter.close?.())
+  const { visitor } = await serve(
+    filter(async (req, res) => {
+      const session = await getSession(req)
+      session.set('n', 1)
+      session.save()
+      res.end('served')
+    }),
+  )
+  const bob = visitor()
+  await bob.get('/')
+  // The load that finds the row is answered, that under the lock is not.
+  failing = 2
+  expect((await bob.fetch('/')).status).toBe(500)
+  expect(await bob.get('/')).toBe('served')
+})
