@@ -1,7 +1,8 @@
 // Do overlapping requests lose anything? `node bench/overlap.mjs [store ...]`, after `npm run build`.
 // Real processes, real HTTP: pairs of requests that change different keys, keys set in parallel, parallel updates, and
-// log-outs with a slow request under way. Servers for redis, memcached and postgres are named by SESSD_BENCH_REDIS,
-// SESSD_BENCH_MEMCACHED and SESSD_BENCH_POSTGRES; without them these stores are left out, and that is said.
+// log-outs with a slow request under way. Servers are named by SESSD_BENCH_REDIS, SESSD_BENCH_REDISCLUSTER (urls divided by
+// commas), SESSD_BENCH_MEMCACHED, SESSD_BENCH_POSTGRES, SESSD_BENCH_MYSQL and SESSD_BENCH_MONGODB; without one its store is
+// left out, and that is said.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

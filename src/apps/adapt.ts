@@ -5,6 +5,7 @@ import { type IncomingMessage, Server as NodeServer, type ServerResponse } from 
 import type { Duplex } from 'node:stream'
 import { answer } from '../http/answer.js'
 import { unmount } from '../http/environ.js'
+import { onceClosed } from '../http/once-closed.js'
 import type { App, Filter, MaybePromise } from '../protocol.js'
 import { assertUnread, type FetchHandler, fetchApp } from './fetch.js'
 
@@ -90,7 +91,7 @@ export function adaptMiddleware(exported: unknown): Filter | undefined {
     const app: App = (req, res) =>
       new Promise((resolve, reject) => {
         // Middleware that answers by itself never calls next.
-        res.once('close', resolve)
+        onceClosed(res, () => resolve(undefined))
         let passed = false
         const pass: Pass = (error) => {
           if (passed) return

@@ -8,6 +8,7 @@ import { checkOptions, option, readOptions, throwAll, type Values } from '../con
 import { answer, isGone, isHttp2 } from '../http/answer.js'
 import { attempt } from '../http/attempt.js'
 import { endFork, forkRequest, hasBody, holdBody } from '../http/fork-request.js'
+import { onceClosed } from '../http/once-closed.js'
 import type { App, Conf, Loader } from '../protocol.js'
 
 const statuses: Converter<readonly number[]> = {
@@ -73,7 +74,7 @@ function makeCascade(apps: readonly App[], given: Values<typeof options>): App {
     }
     let copy = req // which nobody ends
     if (body !== null)
-      res.once('close', () => {
+      onceClosed(res, () => {
         endFork(copy, !res.writableFinished)
         void body.close()
       })

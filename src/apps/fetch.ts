@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { answer, cut, isGone, isHttp2 } from '../http/answer.js'
 import { environ } from '../http/environ.js'
+import { onceClosed } from '../http/once-closed.js'
 import type { App, Environ, MaybePromise } from '../protocol.js'
 
 /** What Node's adapters of Hono hand over as `c.env`, and we do too: the raw request and response. */
@@ -38,7 +39,7 @@ export function fetchApp(handler: FetchHandler): App {
     const gone = () => {
       if (!res.writableFinished) client.abort(new DOMException('the client went away', 'AbortError'))
     }
-    res.once('close', gone)
+    onceClosed(res, gone)
     const response = await handler(makeRequest(req, res, url, client.signal), {
       incoming: req,
       outgoing: res,
@@ -118,7 +119,7 @@ async function send(response: Response, req: IncomingMessage, res: ServerRespons
 async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, res: ServerResponse): Promise<void> {
   const stop = () =>
     void reader.cancel(new DOMException('the client went away', 'AbortError')).catch(() => {})
-  res.once('close', stop)
+  onceClosed(res, stop)
   const slow = setImmediate(() => {
     if (!res.headersSent && !isGone(res)) res.flushHeaders()
   })

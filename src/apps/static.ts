@@ -10,6 +10,7 @@ import { OptionError } from '../config/errors.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { answer } from '../http/answer.js'
 import { environ, settle } from '../http/environ.js'
+import { onceClosed } from '../http/once-closed.js'
 import { pathEnd } from '../http/path.js'
 import type { App, Conf } from '../protocol.js'
 
@@ -135,7 +136,7 @@ async function send(
       maxAge: (maxAge ?? 0) * 1000,
       setHeaders: (res) => res.setHeader('X-Content-Type-Options', 'nosniff'),
     })
-    res.once('close', done)
+    onceClosed(res, done)
     req.url = `/${path.split(sep).map(encodeURIComponent).join('/')}` // it is read at once, and only then
     handler(req, res, (error) => {
       const { status = 404, headers = {} } = error ?? {}

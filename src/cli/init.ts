@@ -8,6 +8,7 @@ import { examples } from './help.js'
 import { createPrivateFile, readIfThere } from './private-file.js'
 import { shortName } from './report.js'
 import { randomSecret } from './secret.js'
+import { writeUnit } from './systemd.js'
 import { development } from './templates/development.js'
 import { production } from './templates/production.js'
 import type { Template } from './templates/template.js'
@@ -20,8 +21,8 @@ export function register(program: Command, cli: Cli): void {
     .summary('make a directory to start from')
     .usage('[DIRECTORY]')
     .description(
-      'Makes a project: INI files for development and production, a small app, package.json and Dockerfile. What is ' +
-        'there already stays as it is.',
+      'Makes a project: INI files for development and production, a small app, package.json, a Dockerfile and a unit ' +
+        'for systemd. What is there already stays as it is.',
     )
     .argument('[DIRECTORY]', 'made if it is not there; this one, unless given')
     .addHelpText(
@@ -38,12 +39,14 @@ function init(cli: Cli, directory: string): void {
   mkdirSync(directory, { recursive: true })
   const isNew = readdirSync(directory).length === 0
   const app = production.apps.app!
+  const name = nameOf(basename(directory))
   const files: readonly [name: string, text: string, isPrivate?: true][] = [
     ['development.ini', fill(development, randomSecret()), true],
     ['production.ini', fill(production, `\${env:SESSION_SECRET}`, { host: '0.0.0.0' })],
     [app.file, app.source],
-    ['package.json', packageJson(basename(directory))],
+    ['package.json', packageJson(name)],
     ['Dockerfile', DOCKERFILE],
+    [`${name}.service`, serviceFor(name)],
     ['.dockerignore', 'node_modules\ndata\ndevelopment.ini\n.git\n'],
     ['.gitignore', 'node_modules\ndata\ndevelopment.ini\n'],
   ]
@@ -66,12 +69,13 @@ function fill(template: Template, secret: string, values: Readonly<Record<string
   return template.render({ ...Object.fromEntries(defaults), secret, ...values })
 }
 
-function packageJson(directory: string): string {
-  const name =
-    directory
-      .toLowerCase()
-      .replace(/[^a-z0-9-]+/g, '-')
-      .replace(/^-+|-+$/g, '') || 'site'
+/** A name that npm and systemd both take. */
+function nameOf(directory: string): string {
+  const name = directory.toLowerCase().replace(/[^a-z0-9-]+/g, '-')
+  return name.replace(/^-+|-+$/g, '') || 'site'
+}
+
+function packageJson(name: string): string {
   const manifest = {
     name,
     private: true,
@@ -83,6 +87,30 @@ function packageJson(directory: string): string {
     dependencies: { sessd: `^${version()}` },
   }
   return `${JSON.stringify(manifest, null, 2)}\n`
+}
+
+/** The project as it stands on a server: `sessd systemd` prints one for where it is now. */
+function serviceFor(name: string): string {
+  const directory = `/srv/${name}`
+  const unit = writeUnit({
+    title: name,
+    directory,
+    // What systemd makes up as a user may write into the state directory alone.
+    command: [
+      `${directory}/node_modules/.bin/sessd`,
+      'serve',
+      'production.ini',
+      `beaker.session.data_dir=/var/lib/${name}`,
+    ],
+    grace: 30,
+    who: [`EnvironmentFile=/etc/${name}.env`, 'DynamicUser=yes', `StateDirectory=${name}`],
+    more: [],
+  })
+  return `\
+# For the project in ${directory}, after \`npm install --omit=dev\` there. /etc/${name}.env, for root alone, has the line
+# SESSION_SECRET=... (npx sessd secret). Then: cp ${name}.service /etc/systemd/system/ && systemctl enable --now ${name}
+${unit}
+`
 }
 
 const DOCKERFILE = `\

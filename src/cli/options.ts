@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { optionTables } from '../builtins.js'
 import type { Option, OptionTable } from '../config/options.js'
-import { optionsPage } from '../config/options-page.js'
+import { defaultOf, optionsPage } from '../config/options-page.js'
 import { hint } from '../config/suggest.js'
 import { examples } from './help.js'
 import type { Cli } from './terminal.js'
@@ -14,7 +14,8 @@ export function register(program: Command, cli: Cli): void {
     .summary('list the settings of a part')
     .usage('[options] [PART]')
     .description(
-      'Prints the settings of a part: what each takes, its default, and what it does. Without PART, the parts.',
+      'Prints the settings of a part: what each takes, its default, and what it does. Without PART, the parts; with ' +
+        '--json or --md, all of them with their settings.',
     )
     .argument('[PART]', 'its name, as in http or egg:Paste#http')
     .option('--json', 'print { name: { takes, default, unit, doc, ... } }')
@@ -25,11 +26,12 @@ export function register(program: Command, cli: Cli): void {
         ['sessd options', 'the parts that have settings'],
         ['sessd options http', 'those of the server'],
         ['sessd options beaker_session --md', 'as a page'],
+        ['sessd options --json', 'all parts, for programs'],
       ]),
     )
     .action(async (part: string | undefined, options: { json?: true; md?: true }, command: Command) => {
       const known = new Map(Object.entries(optionTables))
-      if (part === undefined) return cli.print([...known.keys()].sort().join('\n'))
+      if (part === undefined) return cli.print(await allParts(known, options))
       const name = part.slice(part.indexOf('#') + 1)
       const load = known.get(name)
       if (load === undefined)
@@ -39,6 +41,22 @@ export function register(program: Command, cli: Cli): void {
       else if (options.md === true) cli.print(optionsPage(table).trimEnd())
       else cli.print(toText(table, cli))
     })
+}
+
+/** Every part by name, in the order of names; their settings in the form that was asked for, or the names alone. */
+async function allParts(
+  known: ReadonlyMap<string, () => Promise<OptionTable>>,
+  { json, md }: { json?: true; md?: true },
+): Promise<string> {
+  const names = [...known.keys()].sort()
+  if (json !== true && md !== true) return names.join('\n')
+  const tables = await Promise.all(names.map(async (name) => [name, await known.get(name)!()] as const))
+  if (json !== true)
+    return tables
+      .map(([name, table]) => `# ${name}\n\n${optionsPage(table)}`)
+      .join('\n')
+      .trimEnd()
+  return JSON.stringify(Object.fromEntries(tables.map(([name, table]) => [name, toJson(table)])), null, 2)
 }
 
 function toText(table: OptionTable, cli: Cli): string {
@@ -53,12 +71,6 @@ function toText(table: OptionTable, cli: Cli): string {
   })
   if (ignored.length > 0) blocks.push(`Taken and ignored: ${ignored.join(', ')}`)
   return blocks.join('\n')
-}
-
-/** undefined where there is none, and where it is no text that could stand in a file. */
-function defaultOf({ default: value }: Option<unknown>): unknown {
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.join(' ')
-  return ['string', 'number', 'boolean'].includes(typeof value) ? value : undefined
 }
 
 function toJson(table: OptionTable): Record<string, unknown> {

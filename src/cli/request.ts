@@ -68,7 +68,8 @@ export function register(program: Command, cli: Cli): void {
         if (options.method !== undefined && !TOKEN.test(options.method))
           command.error(`error: --method: expected a word as in GET, got ${JSON.stringify(options.method)}`)
         const headers = (options.header ?? []).flatMap((line) => readHeader(command, line))
-        await makeRequest(cli, target, path, headers, options)
+        const body = readData(command, cli, options.data)
+        await makeRequest(cli, target, path, headers, body, options)
       },
     )
 }
@@ -83,21 +84,32 @@ function readHeader(command: Command, line: string): [string, string] {
   return [name, value]
 }
 
+/** The body that --data stands for: a text, or after `@` the name of a file. undefined for none. */
+function readData(command: Command, cli: Cli, data = ''): Buffer | undefined {
+  if (!data.startsWith('@')) return data === '' ? undefined : Buffer.from(data)
+  const file = data.slice(1)
+  try {
+    return readFileSync(resolve(cli.cwd, file))
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(error)
+    return command.error(`error: --data: ${file}: ${reason}`)
+  }
+}
+
 async function makeRequest(
   cli: Cli,
   target: Target,
   path: string,
   given: readonly string[],
+  body: Buffer | undefined,
   options: Options,
 ): Promise<void> {
   const now = Date.now() / 1000
-  const { data, cookie } = options
+  const { cookie } = options
   const isFile = cookie !== undefined && !cookie.includes('=')
   const jar = isFile ? CookieJar.read(resolve(cli.cwd, cookie)) : new CookieJar()
   const sent = isFile ? jar.header(path, now) : cookie
-  const body = data?.startsWith('@')
-    ? readFileSync(resolve(cli.cwd, data.slice(1)))
-    : data && Buffer.from(data)
   const headers = [...given]
   const add = (name: string, value: string) => {
     if (!given.some((header, i) => i % 2 === 0 && header.toLowerCase() === name.toLowerCase()))
@@ -120,7 +132,7 @@ async function makeRequest(
     const app = await loadApp(uri, { name, globalConf, onWarning: (warning) => reportWarning(warning, cli) })
     try {
       const method = options.method ?? (body ? 'POST' : 'GET')
-      const answer = await ask(app, { method, path, headers, body: body || undefined })
+      const answer = await ask(app, { method, path, headers, body })
       const { statusCode = 0, statusMessage, httpVersion, rawHeaders } = answer
       if (options.include === true) {
         cli.print(`HTTP/${httpVersion} ${statusCode} ${statusMessage}`)

@@ -9,7 +9,7 @@ export function unsharedSessions(made: readonly object[], workers: number): stri
   if (unshared === undefined) return undefined
   return (
     `the sessions of the cookie "${unshared.sessions!.name}" are kept in the memory of one process, and each of ` +
-    `${workers} workers would have its own: set beaker.session.type to file, redis, memcached or a database, or ` +
-    'workers to 1'
+    `${workers} workers would have its own: set beaker.session.type to file, ext:redis, ext:memcached or ` +
+    'ext:database, or workers to 1'
   )
 }

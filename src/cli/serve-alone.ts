@@ -5,16 +5,14 @@ import { tapHangup, tapSignals } from './process-events.js'
 import { reportError } from './report.js'
 import { type Serve, STAYS, tellWhyItTakesLong } from './serve-given.js'
 import { type Served, serveHere } from './serve-here.js'
-import { printTree, tapServeKeys, tellKeys } from './serve-keys.js'
 import { notify, writePidFile } from './service.js'
 
 export async function serveAlone(given: Serve, pidFile: string | undefined): Promise<void> {
   const { cli, options, loud, taps, stopped, stop } = given
   let served: Served | undefined
-  taps.push(
-    tapSignals(() => stop()),
-    tapServeKeys(given, () => served && printTree(given, served)),
-  )
+  taps.push(tapSignals(() => stop()))
+  const keys = process.stdin.isTTY === true ? await import('./serve-keys.js') : undefined
+  if (keys !== undefined) taps.push(keys.tapServeKeys(given, () => served && keys.printTree(given, served)))
   let removePidFile = () => {}
   const reload = async () => {
     try {
@@ -35,7 +33,7 @@ export async function serveAlone(given: Serve, pidFile: string | undefined): Pro
     served = await serveHere({ ...given, serverName: options.serverName, workers: 1 }, () => {})
     removePidFile = writePidFile(pidFile)
     if (loud) for (const url of served.running.urls) cli.say(`serving on ${url}`)
-    tellKeys(given)
+    keys?.tellKeys(given)
     await notify('READY=1')
   }
   try {

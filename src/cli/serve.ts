@@ -1,7 +1,6 @@
 // `sessd serve`: makes what the file describes, listens, and ends it in good order. With --reload or several workers this
 // process serves nothing itself, it only looks after those that do.
 
-import cluster from 'node:cluster'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
@@ -16,12 +15,10 @@ import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import { type EndTap, tapStrays, tapWarnings } from './process-events.js'
 import { exitCodeOf, reportError, reportStray, reportWarning } from './report.js'
-import { serveAlone } from './serve-alone.js'
 import type { ServeOptions } from './serve-given.js'
-import { serveAsWorker, serveByWorkers } from './serve-workers.js'
 import { makeServiceLog } from './service-log.js'
 import type { Cli } from './terminal.js'
-import { workerCount } from './worker-link.js'
+import { ownWorker } from './worker-link.js'
 
 const port = integer(0, 65_535)
 const workers = either(integer(1, 1024), oneOf('auto'))
@@ -66,10 +63,10 @@ export function register(program: Command, cli: Cli): void {
 }
 
 async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<void> {
-  const asWorker = workerCount()
-  const loud = options.quiet !== true && (asWorker === undefined || cluster.worker!.id === 1)
+  const worker = await ownWorker()
+  const loud = options.quiet !== true && (worker === undefined || worker.id === 1)
   const { stopped, stop, taps, onWarning } = begin(cli, loud, options.debug === true)
-  const log = makeServiceLog(cli, target)
+  const log = makeServiceLog(cli, target, worker?.id)
   try {
     const env = readEnvFile(cli, options.envFile)
     await (await log.read(env))()
@@ -79,17 +76,22 @@ async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<v
     const localConf = await findOverrides(loader, target.uri, how, options)
     const readLog = () => log.read(env)
     const given = { cli, target, options, env, localConf, loud, taps, stopped, stop, onWarning, readLog }
-    if (asWorker !== undefined) {
+    if (worker !== undefined) {
       Object.assign(process.env, env)
-      return await serveAsWorker(given, asWorker)
+      const { serveAsWorker } = await import('./serve-workers.js')
+      return await serveAsWorker(given, worker.count)
     }
     const { value: server, close } = await loader.load('server', target.uri, { ...how, localConf })
     await close()
     const count = countOf(options.workers) ?? server!.workers ?? 1
     const pidFile = server!.pidFile
     // Workers read the environment's file for themselves, so that those that start later find what it says then.
-    if (count > 1 || options.reload === true) return await serveByWorkers(given, count, server!)
+    if (count > 1 || options.reload === true) {
+      const { serveByWorkers } = await import('./serve-workers.js')
+      return await serveByWorkers(given, count, server!)
+    }
     Object.assign(process.env, env)
+    const { serveAlone } = await import('./serve-alone.js')
     await serveAlone(given, pidFile)
   } catch (error) {
     if (!log.isJson) throw error

@@ -1,7 +1,6 @@
 // How a service logs while it is served: as its file says, from the start and from each reload on. With a [logging]
 // section, what `serve` has to say goes into the log too; Python's sections are about the loggers of apps alone.
 
-import cluster from 'node:cluster'
 import { logger } from '../config/logging.js'
 import type { Target } from './arguments.js'
 import type { Cli } from './terminal.js'
@@ -15,7 +14,8 @@ export interface ServiceLog {
   end(): Promise<void>
 }
 
-export function makeServiceLog(cli: Cli, { uri, globalConf }: Target): ServiceLog {
+/** `worker`: the number of this process among several. */
+export function makeServiceLog(cli: Cli, { uri, globalConf }: Target, worker?: number): ServiceLog {
   let isJson = false
   let putBack = async () => {}
   return {
@@ -24,7 +24,7 @@ export function makeServiceLog(cli: Cli, { uri, globalConf }: Target): ServiceLo
       const setup = await createLoader({ env }).logging(uri, { globalConf })
       return async () => {
         const flushed = putBack()
-        putBack = setup?.apply({ worker: cluster.worker?.id }) ?? (async () => {})
+        putBack = setup?.apply({ worker }) ?? (async () => {})
         isJson = setup?.source === 'sessd' && setup.isJson
         cli.log = setup?.source === 'sessd' ? logger('sessd.serve') : undefined
         await flushed

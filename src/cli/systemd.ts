@@ -67,15 +67,36 @@ function serviceUnit(
   { user, serverName }: Options,
   assignments: readonly string[],
 ): string {
-  const directory = dirname(target.file)
   const app = target.name === undefined ? target.file : `${target.file}#${target.name}`
   const more = serverName === undefined ? [] : ['--server-name', serverName]
-  const command = [process.execPath, process.argv[1] ?? 'sessd', 'serve', ...more, app, ...assignments]
-  const grace = Number.parseInt(settings.get('graceful_timeout') ?? '30', 10)
-  const seconds = /^\d+$/.test(settings.get('graceful_timeout') ?? '30') ? grace + 15 : undefined
+  const grace = settings.get('graceful_timeout') ?? '30'
+  return writeUnit({
+    title: basename(target.file),
+    directory: dirname(target.file),
+    command: [process.execPath, process.argv[1] ?? 'sessd', 'serve', ...more, app, ...assignments],
+    grace: /^\d+$/.test(grace) ? Number(grace) : undefined,
+    who: user === undefined ? ['DynamicUser=yes', 'StateDirectory=sessd'] : [`User=${user}`],
+    more: needsPrivilege(settings) ? ['AmbientCapabilities=CAP_NET_BIND_SERVICE'] : [],
+  })
+}
+
+interface Unit {
+  /** What it is called in lists. */
+  readonly title: string
+  readonly directory: string
+  readonly command: readonly string[]
+  /** `graceful_timeout` in seconds, where it is known. */
+  readonly grace: number | undefined
+  /** Lines that say who runs it. */
+  readonly who: readonly string[]
+  readonly more: readonly string[]
+}
+
+/** A service unit for `sessd serve`, without a line end behind it. */
+export function writeUnit({ title, directory, command, grace, who, more }: Unit): string {
   return [
     '[Unit]',
-    `Description=sessd ${basename(target.file)}`,
+    `Description=sessd ${title}`,
     'After=network-online.target',
     'Wants=network-online.target',
     '',
@@ -88,16 +109,16 @@ function serviceUnit(
     'ExecReload=/bin/kill -HUP $MAINPID',
     '# the server tells its own workers',
     'KillMode=mixed',
-    ...(seconds === undefined ? [] : [`TimeoutStopSec=${seconds}`]),
+    ...(grace === undefined ? [] : [`TimeoutStopSec=${grace + 15}`]),
     'Restart=on-failure',
     '# a wrong configuration gets no better by trying again',
     'RestartPreventExitStatus=2 78',
     'Environment=NODE_ENV=production',
-    ...(user === undefined ? ['DynamicUser=yes', 'StateDirectory=sessd'] : [`User=${user}`]),
+    ...who,
     'NoNewPrivileges=yes',
     'PrivateTmp=yes',
     'ProtectSystem=full',
-    ...(needsPrivilege(settings) ? ['AmbientCapabilities=CAP_NET_BIND_SERVICE'] : []),
+    ...more,
     '',
     '[Install]',
     'WantedBy=multi-user.target',

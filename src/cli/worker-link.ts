@@ -1,7 +1,5 @@
 // What a worker process and the one that started it say to each other.
 
-import cluster from 'node:cluster'
-
 /** How many workers there are; in a worker's environment only, so that it knows to be one. */
 export const WORKERS = 'SESSD_WORKERS'
 
@@ -16,9 +14,20 @@ export type FromWorker =
   /** It has read this file: when that changes, so should the worker. */
   | { readonly sessd: 'file'; readonly file: string }
 
-/** How many workers there are, in a worker; undefined in a process that somebody else started. */
-export function workerCount(): number | undefined {
-  return cluster.isWorker && process.env[WORKERS] ? Number(process.env[WORKERS]) : undefined
+/** This process, if it is a worker. */
+export interface OwnWorker {
+  /** 1 for the first that was ever started. */
+  readonly id: number
+  /** How many workers there are. */
+  readonly count: number
+}
+
+/** undefined in a process that somebody else started. */
+export async function ownWorker(): Promise<OwnWorker | undefined> {
+  const count = Number(process.env[WORKERS] ?? 0)
+  if (count === 0) return undefined
+  const { default: cluster } = await import('node:cluster')
+  return cluster.isWorker ? { id: cluster.worker!.id, count } : undefined
 }
 
 /** Says something to the process that started this worker; when that is gone, nobody hears it. */

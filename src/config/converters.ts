@@ -7,6 +7,8 @@ export interface Converter<T> {
   parse(text: string): T | undefined
   /** Whether a value given in code (not text) is one of this type. */
   accepts(value: unknown): value is T
+  /** What stands in a file for a value, where that is not its usual text. */
+  show?(value: T): string
 }
 
 const TRUE = new Set(['true', 'yes', 'on', 'y', 't', '1'])

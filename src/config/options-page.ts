@@ -10,7 +10,7 @@ export function optionsPage(table: OptionTable, prefix = ''): string {
   const lines = ['| setting | takes | default | what it does |', '|---|---|---|---|']
   for (const [name, option] of used) {
     lines.push(
-      `| \`${prefix}${name}\` | ${cell(option.type.expected)} | ${cell(defaultOf(option))} | ${cell(option.doc)} |`,
+      `| \`${prefix}${name}\` | ${cell(option.type.expected)} | ${cell(defaultCell(option))} | ${cell(option.doc)} |`,
     )
   }
   if (ignored.length > 0) {
@@ -20,11 +20,23 @@ export function optionsPage(table: OptionTable, prefix = ''): string {
   return `${lines.join('\n')}\n`
 }
 
-function defaultOf(option: Option<unknown>): string {
-  const { default: value, required } = option
-  if (required === true) return 'required'
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return ''
-  return `\`${String(value)}\``
+/**
+ * The default of an option: a number or boolean as it is, a list and what has a spelling of its own as it would stand in a
+ * file. undefined where there is none, and where it is no text that could stand there.
+ */
+export function defaultOf({ default: value, type }: Option<unknown>): string | number | boolean | undefined {
+  if (value === undefined) return undefined
+  if (type.show !== undefined) return type.show(value)
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.join(' ')
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? value
+    : undefined
+}
+
+function defaultCell(option: Option<unknown>): string {
+  if (option.required === true) return 'required'
+  const value = defaultOf(option)
+  return value === undefined ? '' : `\`${value}\``
 }
 
 function cell(text: string): string {

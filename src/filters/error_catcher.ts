@@ -13,6 +13,7 @@ import { statusOf } from '../http/status-error.js'
 import type { App, Conf, Filter } from '../protocol.js'
 import { sendErrorPage } from './error_catcher/page.js'
 import { chainOf, stackOf, titleOf } from './error_catcher/thrown.js'
+import { wayOf } from './error_catcher/way.js'
 
 const NO_MAIL = {
   type: text,
@@ -93,7 +94,8 @@ function makeFilter(
         const reference = environ(req)['sessd.request_id'] ?? randomUUID()
         tell(error, req, reference, write)
         if (debug === true && process.env.NODE_ENV !== 'production') {
-          await sendErrorPage(req, res, { error, reference, file, status: statusOf(error) ?? 500 })
+          const way = wayOf(app, req)
+          await sendErrorPage(req, res, { error, reference, file, way, status: statusOf(error) ?? 500 })
         } else sendPlain(res, statusOf(error) ?? 500, reference, error_message)
       }
     }

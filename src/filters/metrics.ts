@@ -5,8 +5,9 @@ import diagnostics_channel from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Converter } from '../config/converters.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
+import { onceClosed } from '../http/once-closed.js'
 import type { App, Conf, Filter } from '../protocol.js'
-import type { SessionEvent } from '../session/events.js'
+import type { SessionEvent, StoreOperation } from '../session/events.js'
 
 const metricsPath: Converter<string> = {
   expected: 'a path that begins with /',
@@ -43,7 +44,12 @@ const EVENTS = new Set<string>([
   'background-failed',
   'store-away',
   'store-back',
+  'shard-away',
+  'shard-back',
 ])
+
+const OPERATIONS = new Set<string>(['load', 'save', 'delete', 'touch', 'ping', 'setAside'])
+const OUTCOMES = new Set<string>(['done', 'failed', 'late', 'refused'])
 
 /** Upper bounds of the histogram, seconds: Prometheus' own defaults. */
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -51,6 +57,10 @@ const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 class Numbers {
   readonly requests = new Map<string, number>()
   readonly events = new Map<string, number>()
+  /** How many operations of stores there were, by operation and outcome; how many, and how long, by operation. */
+  readonly outcomes = new Map<string, number>()
+  readonly operations = new Map<string, number>()
+  readonly operationSeconds = new Map<string, number>()
   readonly buckets = BOUNDS.map(() => 0)
   seconds = 0
   finished = 0
@@ -64,6 +74,13 @@ class Numbers {
     this.finished++
     const at = BOUNDS.findIndex((bound) => seconds <= bound)
     if (at !== -1) this.buckets[at]!++
+  }
+
+  countOperation({ operation, outcome, milliseconds }: StoreOperation): void {
+    const name = `operation="${OPERATIONS.has(operation) ? operation : 'other'}"`
+    add(this.outcomes, `${name},outcome="${OUTCOMES.has(outcome) ? outcome : 'other'}"`)
+    add(this.operations, name)
+    add(this.operationSeconds, name, milliseconds / 1000)
   }
 
   text(): string {
@@ -91,13 +108,24 @@ class Numbers {
       '# HELP sessd_session_events_total What happened to sessions in this process.',
       '# TYPE sessd_session_events_total counter',
       ...[...this.events].map(([type, value]) => `sessd_session_events_total{type="${type}"} ${value}`),
+      '# HELP sessd_store_operations_total Operations of stores outside this process; late: not answered in time; refused: the store is known to be away.',
+      '# TYPE sessd_store_operations_total counter',
+      ...[...this.outcomes].map(([labels, value]) => `sessd_store_operations_total{${labels}} ${value}`),
+      '# HELP sessd_store_operation_seconds How long operations of stores took, whatever became of them.',
+      '# TYPE sessd_store_operation_seconds summary',
+      ...[...this.operationSeconds].map(
+        ([labels, value]) => `sessd_store_operation_seconds_sum{${labels}} ${value}`,
+      ),
+      ...[...this.operations].map(
+        ([labels, value]) => `sessd_store_operation_seconds_count{${labels}} ${value}`,
+      ),
     ]
     return `${lines.join('\n')}\n`
   }
 }
 
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1)
+function add(counts: Map<string, number>, key: string, amount = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + amount)
 }
 
 function make({ path }: Values<typeof options>): Filter {
@@ -106,7 +134,9 @@ function make({ path }: Values<typeof options>): Filter {
     const { type } = message as SessionEvent
     add(numbers.events, EVENTS.has(type) ? type : 'other')
   }
+  const listenToStores = (message: unknown) => numbers.countOperation(message as StoreOperation)
   diagnostics_channel.subscribe('sessd:session', listen)
+  diagnostics_channel.subscribe('sessd:store', listenToStores)
 
   const filter: Filter = (next) => {
     const app: App = (req, res) => {
@@ -123,7 +153,10 @@ function make({ path }: Values<typeof options>): Filter {
     }
     return app
   }
-  filter.close = () => void diagnostics_channel.unsubscribe('sessd:session', listen)
+  filter.close = () => {
+    diagnostics_channel.unsubscribe('sessd:session', listen)
+    diagnostics_channel.unsubscribe('sessd:store', listenToStores)
+  }
   return filter
 }
 
@@ -131,7 +164,7 @@ function watch(req: IncomingMessage, res: ServerResponse, numbers: Numbers): voi
   const { method } = req
   const begun = performance.now()
   numbers.running++
-  res.once('close', () => {
+  onceClosed(res, () => {
     numbers.running--
     const status = res.writableFinished ? `${Math.floor(res.statusCode / 100)}xx` : 'aborted'
     numbers.count(method, status, (performance.now() - begun) / 1000)

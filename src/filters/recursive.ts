@@ -8,6 +8,7 @@ import { readOptions } from '../config/options.js'
 import { environ, type Position, position, returnTo } from '../http/environ.js'
 import { endFork, forkForPage } from '../http/fork-request.js'
 import { forkResponse } from '../http/fork-response.js'
+import { onceClosed } from '../http/once-closed.js'
 import { passUpgrade } from '../http/pass-upgrade.js'
 import { decodePath } from '../http/path.js'
 import type { App, Conf, Filter } from '../protocol.js'
@@ -118,7 +119,7 @@ class Recursion {
         return body
       })
       for (const name of response.getHeaderNames()) response.removeHeader(name)
-      response.once('close', () => {
+      onceClosed(response, () => {
         endFork(fork, !response.writableFinished)
         reject(Object.assign(new Error(`${path} was not answered`), { code: 'ECONNRESET' }))
       })

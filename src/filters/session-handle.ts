@@ -129,8 +129,11 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
   takeTurn(limits: TurnLimits, res: ServerResponse): MaybePromise<EndTurn | null | undefined> {
     const { id } = this
     if (id === null) return undefined
-    const turn = this.#config.turns.take(id, limits, res)
-    if (!this.#config.lockRequests) return turn
+    const { turns, lockRequests } = this.#config
+    if (!lockRequests) return turns.take(id, limits, res)
+    // Who has the lock keeps all others out, and must not wait for a turn: whose it is may be waiting for the lock.
+    const take = () => (this.#state?.release ? NO_TURN : turns.take(id, limits, res))
+    const turn = this.#loading === null ? take() : this.#loading.then(take)
     const unlock = () => isGone(res) && this.#state?.unlock()
     return lockedTurn(turn, () => this.load(), unlock)
   }
@@ -311,6 +314,7 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
 }
 
 const NO_PARTS: readonly string[] = []
+const NO_TURN: EndTurn = () => {}
 
 /** Errors whose message tells the programmer what to change, and nobody anything else. */
 function isProgrammersError(error: unknown): error is Error {

@@ -26,6 +26,8 @@ const EVENTS: Readonly<Record<SessionEvent['type'], readonly [Level, string]>> =
   'background-failed': ['warn', 'what the store does in the background failed'],
   'store-away': ['warn', 'the store is away'],
   'store-back': ['info', 'the store is back'],
+  'shard-away': ['warn', 'a part of the store is away'],
+  'shard-back': ['info', 'a part of the store is back'],
 }
 
 // One for all filters: what happens to a session is told once. Without a log that somebody asked for, nothing is.

@@ -34,6 +34,9 @@ interface Line {
   readonly requests: Set<() => void>
 }
 
+/** Node takes longer ones for a millisecond. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 /** The turns of all sessions behind one filter, in this process. Costs nothing before the first one is asked for. */
 export class SessionTurns {
   readonly #engine: Engine
@@ -74,7 +77,7 @@ export class SessionTurns {
   ): Promise<EndTurn | null> {
     return new Promise((resolve) => {
       const leave = () => done(null)
-      const timer = setTimeout(leave, milliseconds)
+      const timer = setTimeout(leave, Math.min(milliseconds, LONGEST_TIMER))
       const call = () => done(this.#endOf(id))
       const done = (turn: EndTurn | null) => {
         clearTimeout(timer)

@@ -11,6 +11,7 @@ import { recordLevel } from '../config/logging/settings.js'
 import { logger } from '../config/logging.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { environ } from '../http/environ.js'
+import { onceClosed } from '../http/once-closed.js'
 import { passUpgrade } from '../http/pass-upgrade.js'
 import { filterResponse } from '../http/response-hooks.js'
 import type { App, Conf, Filter } from '../protocol.js'
@@ -157,7 +158,7 @@ function makeFilter(given: LogOptions, sink: Sink): Filter {
           bytes += more
         },
       })
-      res.once('close', () =>
+      onceClosed(res, () =>
         sink.take({
           ...{ REMOTE_ADDR, REQUEST_METHOD, REQUEST_URI, HTTP_HOST, began },
           duration: performance.now() - clock,

@@ -7,6 +7,7 @@ import type { App } from '../protocol.js'
 import { endFork } from './fork-request.js'
 import { forkResponse } from './fork-response.js'
 import { reportError } from './guard.js'
+import { onceClosed } from './once-closed.js'
 import { statusOf } from './status-error.js'
 
 /** Says whether an answer is dropped. `answer` holds its head, which may be changed; the app threw: what was there before. */
@@ -30,7 +31,7 @@ export function attempt(app: App, req: IncomingMessage, res: ServerResponse, dro
       else if (returned) resolve(false)
       return verdict === 'drop' ? nowhere() : res
     })
-    fork.once('close', () => {
+    onceClosed(fork, () => {
       endFork(req, !fork.writableFinished)
       if (returned) resolve(false)
     })

@@ -7,6 +7,7 @@ import type { Writable } from 'node:stream'
 import { cut, isHttp2 } from './answer.js'
 import { takeHead } from './head-arguments.js'
 import { answerCallback, refuse } from './held-response.js'
+import { onceClosed } from './once-closed.js'
 
 /**
  * Says where the answer goes, once status and headers are complete (they may be changed still): to the real response, or
@@ -27,7 +28,6 @@ export interface ForkedResponse {
 export function forkResponse(req: IncomingMessage, res: ServerResponse, judge: Judge): ForkedResponse {
   const fork = new ServerResponse(req) as Forked
   const state = new ForkState(fork, res, judge)
-  fork.setMaxListeners(20) // stream.pipeline alone adds 7 to 'close', and Node warns at 11
   copyExtras(res, fork)
   copyHeaders(res, fork)
   fork[STATE] = state
@@ -81,7 +81,7 @@ class ForkState {
     this.fork = fork
     this.res = res
     this.#judge = judge
-    res.once('close', this.close)
+    onceClosed(res, this.close)
   }
 
   /** The head is complete. */

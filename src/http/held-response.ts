@@ -41,11 +41,6 @@ export function refuse(verb: string): never {
   })
 }
 
-/** Makes the head of `res` look sent; answers a function that undoes it. */
-export function maskHead(res: ServerResponse): () => void {
-  return mask(res, HEAD_SENT)
-}
-
 /** Makes `res` look ended; answers a function that undoes it. */
 export function maskEnd(res: ServerResponse): () => void {
   return mask(res, ENDED)
@@ -63,7 +58,7 @@ export function holdBack(res: ServerResponse, head: boolean): Held {
   const calls: HeldCall[] = []
   let ended = false
   let refusedWrite = false
-  const unmask = head ? [maskHead(res)] : []
+  const unmask = head ? [mask(res, HEAD_SENT)] : []
   return {
     head,
     calls,

@@ -65,5 +65,6 @@ table { border-collapse: collapse; width: 100% } th, td { border-top: 1px solid 
 th { text-align: left; vertical-align: top; font-weight: 600; white-space: nowrap; width: 1% }
 td, code, pre { font-family: ui-monospace, monospace; font-size: 13px; overflow-wrap: anywhere }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; padding: .5rem; margin: .5rem 0 }
+@media (max-width: 40rem) { tr, th, td { display: block; width: auto } td { border: 0; padding-top: 0 } th { padding-bottom: 0 } }
 mark { background: var(--mark); color: inherit; display: inline-block; min-width: 100% }
 `)

@@ -1,22 +1,21 @@
-// What may be done with a whole response: let it pass, drop it as if it had been sent, or send its body through a stream.
-// To the app inside it always looks sent. Nothing here patches a response: response-hooks.ts calls these methods.
+// What may be done with a whole response: let it pass, or send its body through a stream. To the app inside it looks sent
+// in both cases. Nothing here patches a response: response-hooks.ts calls these methods.
 
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { isHttp2 } from './answer.js'
 import { takeHead } from './head-arguments.js'
-import { maskEnd, maskHead } from './held-response.js'
+import { maskEnd } from './held-response.js'
+import { onceClosed } from './once-closed.js'
 import type { Originals } from './response-hooks.js'
 
-/** `drop`: nothing of this response leaves. A stream: the body goes through it, and it is destroyed with the response. */
-export type Verdict = 'pass' | 'drop' | Duplex
+/** A stream: the body goes through it, and it is destroyed with the response. */
+export type Verdict = 'pass' | Duplex
 
 /** Something that stands around an app and looks at the head of its response. */
 export interface ResponseFilter {
   /** Called once, when the hooks inside are done: status and headers are complete, and may be changed. */
   head(res: ServerResponse): Verdict
-  /** Dropped, and ended by the app. `res` is as if nothing had been sent, but for the headers that the app has set. */
-  dropped?(): void
   /** Passed: so many bytes of the body went on. */
   counted?(bytes: number): void
 }
@@ -52,7 +51,6 @@ class Flow {
   readonly #outer: Outer
   #verdict: Verdict | undefined
   #ended = false
-  #unmask: (() => void)[] = []
 
   constructor(res: ServerResponse, filter: ResponseFilter, outer: Outer) {
     this.#res = res
@@ -62,7 +60,7 @@ class Flow {
 
   writeHead(args: unknown[]): void {
     if (this.#verdict !== undefined) {
-      if (this.#verdict !== 'drop') this.#outer.writeHead(...args)
+      this.#outer.writeHead(...args)
       return
     }
     const res = this.#res
@@ -83,9 +81,7 @@ class Flow {
       return this.#outer.write(...args)
     }
     const { chunk, encoding, callback } = parts(args)
-    if (verdict !== 'drop') return verdict.write(chunk, encoding, callback)
-    if (callback) process.nextTick(callback)
-    return true
+    return verdict.write(chunk, encoding, callback)
   }
 
   end(args: unknown[]): void {
@@ -98,19 +94,10 @@ class Flow {
     }
     if (this.#ended) return
     this.#ended = true
-    this.#unmask.push(maskEnd(this.#res))
+    const unmask = maskEnd(this.#res)
     const { chunk, encoding, callback } = parts(args)
-    if (verdict === 'drop') {
-      if (callback) process.nextTick(callback)
-      // Not at once: an app that ends twice, or writes after the end, does so now, and not into the next one's response.
-      setImmediate(() => {
-        this.#reveal()
-        this.#filter.dropped?.()
-      })
-      return
-    }
     verdict.once('end', () => {
-      this.#reveal()
+      unmask()
       this.#outer.end(...(callback ? [callback] : []))
     })
     if (chunk == null) verdict.end()
@@ -118,15 +105,15 @@ class Flow {
   }
 
   flushHeaders(): void {
-    if (this.#decide() !== 'drop') this.#outer.flushHeaders()
+    this.#decide()
+    this.#outer.flushHeaders()
   }
 
   #decide(): Verdict {
     if (this.#verdict !== undefined) return this.#verdict
     const verdict = this.#filter.head(this.#res)
     this.#verdict = verdict
-    if (verdict === 'drop') this.#unmask.push(maskHead(this.#res))
-    else if (verdict !== 'pass') {
+    if (verdict !== 'pass') {
       this.#outer.writeHead(this.#res.statusCode)
       this.#send(verdict)
     }
@@ -144,17 +131,13 @@ class Flow {
     })
     body.on('drain', () => res.emit('drain'))
     body.on('error', (error) => res.destroy(error))
-    res.once('close', () => body.destroy())
+    onceClosed(res, () => body.destroy())
   }
 
   #count(args: unknown[]): void {
     const { chunk, encoding } = parts(args)
     if (chunk == null || this.#filter.counted === undefined) return
     this.#filter.counted(typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.byteLength)
-  }
-
-  #reveal(): void {
-    for (const unmask of this.#unmask.splice(0)) unmask()
   }
 }
 

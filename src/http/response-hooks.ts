@@ -77,12 +77,11 @@ export function hookResponse(res: ServerResponse, hook: ResponseHook): void {
 
 /**
  * Puts `filter` between what is inside (apps, and hooks and filters added from now on) and what is outside. Must be called
- * before the app gets the response. Answers a function that takes it out again, with all that was added since.
+ * before the app gets the response.
  */
-export function filterResponse(res: ServerResponse, filter: ResponseFilter): () => void {
+export function filterResponse(res: ServerResponse, filter: ResponseFilter): void {
   const hooked = res as Hooked
   const outer = hooked[LAYER] ?? patch(res)
-  const { writeHead, write, end, flushHeaders } = res
   const methods = filterMethods(res, filter, {
     writeHead: (...args: unknown[]) => writeHeadAt(hooked, outer, args),
     write: (...args: unknown[]) => writeAt(hooked, outer, args),
@@ -90,10 +89,6 @@ export function filterResponse(res: ServerResponse, filter: ResponseFilter): () 
     flushHeaders: () => flushHeadersAt(hooked, outer),
   })
   hooked[LAYER] = new Layer(methods, outer)
-  return () => {
-    hooked[LAYER] = outer
-    Object.assign(res, { writeHead, write, end, flushHeaders }) // as middleware inside may have covered ours
-  }
 }
 
 function patch(res: ServerResponse): Layer {

@@ -1,6 +1,7 @@
 // From contexts to objects. Two requests for the same section with the same global conf get one object; what is made is
 // written down, so that it can be closed, newest first.
 
+import { belongs, type Composition, servers } from '../config/composition.js'
 import type { App, Conf, Filter, Loader, MaybePromise, Server } from '../protocol.js'
 import { blame, neverAnswered } from './blame.js'
 import { Children } from './children.js'
@@ -41,6 +42,7 @@ export class Builder {
   readonly #tasks = new Tasks()
   readonly #running = new Set<Promise<unknown>>()
   readonly #closeable = new Set<Closeable>()
+  readonly #composition: Composition = { root: undefined }
   #closing: Promise<void> | undefined
   #made = 0
 
@@ -60,6 +62,8 @@ export class Builder {
     role: string,
   ): Promise<{ value: Made[K]; node: Node }> {
     const { value, node } = await this.#build(kind, context, role, undefined)
+    this.#composition.root = node
+    if (kind === 'server') servers.add(node)
     return { value: this.#finish(kind, value), node }
   }
 
@@ -77,6 +81,7 @@ export class Builder {
   async #closeAll(): Promise<void> {
     // A composite may ask for several at once: when one fails, the others are still being made.
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
+    if (this.#composition.root !== undefined) servers.delete(this.#composition.root)
     const errors: unknown[] = []
     for (const made of [...this.#closeable].reverse()) {
       try {
@@ -235,6 +240,7 @@ export class Builder {
     if (part === undefined) return next
     try {
       const app = await toApp(part, await filter(next), this.#adapt)
+      if (app !== next) belongs(app, this.#composition)
       return app.close === next.close ? app : this.#own(app)
     } catch (error) {
       throw blame(error, part)
@@ -247,6 +253,7 @@ export class Builder {
     const filter: Filter = (next) => {
       const app = (value as Wrap)(next)
       if (app instanceof Promise) return waitingApp(app.then((made) => this.#own(made)))
+      if (app !== next) belongs(app, this.#composition)
       return app.close === next.close ? app : this.#own(app)
     }
     return filter as Made[K]

@@ -8,7 +8,6 @@ import { Factories } from './factories.js'
 import { FedSecrets } from './fed-secrets.js'
 import { readConfigFile } from './file.js'
 import { Issues } from './issues.js'
-import { readLogging } from './logging.js'
 import type {
   AppConfig,
   CheckOptions,
@@ -190,4 +189,10 @@ class FileLoader implements ConfigLoader {
     this.#files.set(path, file)
     return file
   }
+}
+
+/** Most files say nothing about it, and a start need not wait for what reads it. */
+async function readLogging(file: ConfigFile, surrounding: Surrounding): Promise<LoggingSetup | undefined> {
+  if (!file.sections.has('logging') && !file.sections.has('loggers')) return undefined
+  return (await import('./logging.js')).readLogging(file, surrounding)
 }

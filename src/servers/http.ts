@@ -1,7 +1,6 @@
 // The server: egg:Paste#http and egg:waitress#main, for HTTP, HTTPS and HTTP/2. On close running requests may finish, for as
 // long as `graceful_timeout`. The app's own close() is called by whoever made the app, not from here.
 
-import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import { ignoreErrors } from '../http/answer.js'
 import { believeProxies } from '../http/forwarded.js'
@@ -22,10 +21,11 @@ export { options }
 export function factory(globalConf: Conf, localConf: Conf): Server {
   const { addresses, tls, workers, pidFile, ...settings } = readSection(globalConf, localConf)
   if (tls !== undefined) readCertificate(tls)
-  const server: Server = (app) => {
-    const pids = cluster.isWorker ? [process.pid, process.ppid] : [process.pid]
-    const activated = activatedSockets(process.env, pids)
-    const kept = cluster.isWorker ? keptPorts(process.env) : []
+  const server: Server = async (app) => {
+    const isWorker = await isClusterWorker()
+    // A worker listens through its parent.
+    const activated = activatedSockets(process.env, isWorker ? [process.pid, process.ppid] : [process.pid])
+    const kept = isWorker ? keptPorts(process.env) : []
     const own = addresses.map((address, at) =>
       'port' in address && address.port === 0 ? { ...address, port: kept[at] ?? 0 } : address,
     )
@@ -34,6 +34,11 @@ export function factory(globalConf: Conf, localConf: Conf): Server {
   const count = workers === 'auto' ? availableParallelism() : workers
   const longestClose = settings.drainDelay + settings.gracefulTimeout
   return Object.assign(server, { workers: count, longestClose, ...(pidFile !== undefined && { pidFile }) })
+}
+
+/** Only a process with a channel to its parent can be one, and only then is node:cluster loaded. */
+async function isClusterWorker(): Promise<boolean> {
+  return process.connected === true && (await import('node:cluster')).default.isWorker
 }
 
 export interface ListenOptions extends GuardOptions {

@@ -13,6 +13,7 @@ import { publish } from './events.js'
 import { isId } from './id.js'
 import { isExpired } from './lifetime.js'
 import { after, isPromise } from './maybe-promise.js'
+import { ownText, SeenValues } from './seen-values.js'
 import { blankDocument, type SessionSettings } from './settings.js'
 import { RecentMap } from './signer.js'
 import { type Engine, type Row, SessionState } from './state.js'
@@ -37,7 +38,7 @@ interface Opened<E> {
   readonly unwritable: ForeignSession | null
 }
 
-/** How many sessions and cookies one process remembers. */
+/** How many sessions one process remembers. */
 const CAPACITY = 4096
 /**
  * Browsers keep no cookie for longer (RFC 6265bis). An older one is a copy, and no good: so an ended id must be
@@ -56,11 +57,12 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   readonly #clock: Clock
   readonly #revocations: SessionStore | null
   readonly #maxLength: number
-  /** Cookies opened before, by their whole value. Their documents are shared and never changed. */
-  readonly #opened = new RecentMap<Opened<E>>(CAPACITY)
+  /** Whether all log-outs are of this process: then what is in #newest is not ended, or says so. */
+  readonly #alone: boolean
+  /** Cookies opened or made before. Their documents are shared and never changed. */
+  readonly #opened = new SeenValues<Opened<E>>()
   /** The newest version of each session that this process made. */
   readonly #newest = new RecentMap<Document<E> | typeof ENDED>(CAPACITY)
-  readonly #sealed = new WeakMap<SessionState, string>()
 
   constructor(options: CookieSessionsOptions<E>) {
     this.#codec = options.codec
@@ -69,6 +71,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     this.#clock = options.clock
     this.#revocations = options.revocations
     this.#maxLength = options.maxLength
+    this.#alone = options.revocations === null || options.revocations.scope === 'process'
   }
 
   verify(value: string): Opened<E> | null {
@@ -76,7 +79,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     if (known !== undefined) return known
     const sealed = this.#seal.open(value)
     const opened = sealed === null ? null : this.#read(sealed.row, sealed.outdated)
-    if (opened !== null) this.#opened.set(value, opened)
+    if (opened !== null) this.#opened.set(ownText(value), opened)
     return opened
   }
 
@@ -85,7 +88,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 
   create(): SessionState<E> {
-    return new SessionState(this, new SessionData(this.#codec, blankDocument(this.#settings)), null, null)
+    return new CookieState(this, new SessionData(this.#codec, blankDocument(this.#settings)), null, null)
   }
 
   load(ticket: Opened<E>): MaybePromise<SessionState<E>> {
@@ -123,7 +126,9 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 
   cookieValue(state: SessionState<E>): string {
-    return this.#sealed.get(state) ?? this.#seal.seal(this.#codec.encode(state.data.base))
+    const { base } = state.data
+    if (state instanceof CookieState && state.sealed === base) return state.value
+    return this.#seal.seal(this.#codec.encode(base))
   }
 
   async close(): Promise<void> {
@@ -161,7 +166,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
       publish({ type: 'expired' })
       return this.create()
     }
-    const state = new SessionState(this, new SessionData(this.#codec, document), rowOf(ticket.id), accessed)
+    const state = new CookieState(this, new SessionData(this.#codec, document), rowOf(ticket.id), accessed)
     state.unwritable = ticket.unwritable
     if ((ticket.stale || overtaken) && ticket.unwritable === null) state.cookie = 'set'
     return state
@@ -175,31 +180,35 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     if (state.unwritable !== null) {
       if (change !== undefined) throw state.unwritable
     } else if (state.row === null) {
-      if (requested || change !== undefined) this.#write(state, state.id, change)
+      if (requested || change !== undefined) this.#write(state, state.id, change, null)
     } else if (change !== undefined || this.#isTouchDue(state)) {
       const { life } = state
       const { id } = state.row
       return after(this.#isEnded(id), (ended) => {
         if (ended) state.leave(life)
-        else if (life === state.life) this.#write(state, id, change)
+        else if (life === state.life) this.#write(state, id, change, id)
       })
     }
   }
 
   /** Puts our change on the newest version that this process knows, and that into the cookie. */
-  #write(state: SessionState<E>, id: string, change: Change<E> | undefined, from = id): void {
-    const newest = this.#newest.get(from)
+  #write(state: SessionState<E>, id: string, change: Change<E> | undefined, from: string | null): void {
+    const newest = from === null ? undefined : this.#newest.get(from)
     const known = newest === undefined || newest === ENDED ? undefined : newest
     const base = known !== undefined && isNewer(known, state.data.base) ? known : state.data.base
-    const merged =
+    const document =
       change === undefined ? { ...base } : applyChange(this.#codec, base, change, base !== state.data.base)
     const now = this.#clock()
+    document.id = id
+    document.created ??= now
     // Versions are told apart by this time, so no two of them may share it.
-    const accessed = known === undefined ? now : Math.max(now, (known.accessed ?? now) + 1)
-    const document: Document<E> = { ...merged, id, created: merged.created ?? now, accessed }
+    document.accessed = known === undefined ? now : Math.max(now, (known.accessed ?? now) + 1)
     const value = this.#seal.seal(this.#codec.encode(document))
     if (value.length > this.#maxLength) throw new CookieTooLong(value.length, this.#maxLength)
-    this.#sealed.set(state, value)
+    if (state instanceof CookieState) {
+      state.value = value
+      state.sealed = document
+    }
     this.#opened.set(value, { id, document, stale: false, unwritable: null })
     this.#newest.set(id, document)
     if (state.stored(document, change, rowOf(id), state.life)) state.cookie = 'set'
@@ -244,10 +253,18 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 
   #isEnded(id: string): MaybePromise<boolean> {
-    if (this.#newest.get(id) === ENDED) return true
+    const newest = this.#newest.get(id)
+    if (newest === ENDED) return true
+    if (newest !== undefined && this.#alone) return false
     const row = this.#revocations?.load(revocationId(id)) ?? null
     return isPromise(row) ? row.then((found) => found !== null) : row !== null
   }
+}
+
+/** Remembers the cookie that was made last: the value, and the document in it. */
+class CookieState<E> extends SessionState<E> {
+  value = ''
+  sealed: Document<E> | null = null
 }
 
 function rowOf(id: string): Row {

@@ -1,6 +1,9 @@
 // How long one waits for a backend that may never answer. All wait equally long, so they stand in one line, and one
 // timer serves them all; it keeps no process alive.
 
+/** Node takes longer ones for a millisecond. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 /** In a list of its own making: a Set of so many short lives costs ten times as much. */
 class Waiter {
   readonly due: number
@@ -59,8 +62,12 @@ export class Deadlines {
     waiter.next = line
     line.previous.next = waiter
     line.previous = waiter
-    this.#timer ??= setTimeout(this.#expire, this.#milliseconds).unref()
+    if (this.#timer === undefined) this.#arm(this.#milliseconds)
     return waiter
+  }
+
+  #arm(milliseconds: number): void {
+    this.#timer = setTimeout(this.#expire, Math.min(milliseconds, LONGEST_TIMER)).unref()
   }
 
   #remove(waiter: Waiter): void {
@@ -80,7 +87,7 @@ export class Deadlines {
     for (let first = this.#line.next; first !== this.#line; first = this.#line.next) {
       if (first.due > now) {
         // A timer may be early by a fraction of a millisecond.
-        this.#timer = setTimeout(this.#expire, Math.ceil(first.due - now)).unref()
+        this.#arm(Math.ceil(first.due - now))
         return
       }
       this.#remove(first)

@@ -11,6 +11,9 @@ export type SessionEvent =
   /** The breaker of a store opened, or closed again. */
   | { readonly type: 'store-away'; readonly error: unknown }
   | { readonly type: 'store-back' }
+  /** The same for a part of it, as the store names it. The others go on. */
+  | { readonly type: 'shard-away'; readonly shard: string; readonly error: unknown }
+  | { readonly type: 'shard-back'; readonly shard: string }
 
 const channel = diagnostics_channel.channel('sessd:session')
 

@@ -1,20 +1,15 @@
 // Session ids: 128 random bits as 32 hex digits, the shape of Beaker's, so that every format and file name can hold them.
 
-import { randomFillSync } from 'node:crypto'
+import { RandomPool } from './random-pool.js'
 
-const ID_BYTES = 16
-const pool = Buffer.allocUnsafeSlow(ID_BYTES * 256)
-let used = pool.length
+const pool = new RandomPool(16)
+const bytes = Buffer.alloc(16)
 
-/** A fresh id. Random bytes are fetched for 256 ids at a time, and wiped as they are used. */
+/** A fresh id. */
 export function makeId(): string {
-  if (used === pool.length) {
-    randomFillSync(pool)
-    used = 0
-  }
-  const id = pool.toString('hex', used, used + ID_BYTES)
-  pool.fill(0, used, used + ID_BYTES)
-  used += ID_BYTES
+  pool.take(bytes, 0)
+  const id = bytes.toString('hex')
+  bytes.fill(0)
   return id
 }
 

@@ -1,8 +1,10 @@
 // The id cookie: which ids did we hand out? A value is `<id>.<HMAC-SHA256 of name and id>`. The signature covers the
 // cookie's name, so a value that was signed for one filter means nothing to another with the same secret.
 
-import { createSecretKey, hash, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { HmacSha256 } from './hmac.js'
 import { isId } from './id.js'
+import { ownText, SeenValues } from './seen-values.js'
 
 export interface Verified {
   readonly id: string
@@ -12,6 +14,7 @@ export interface Verified {
 
 /** Turns ids into cookie values and back. The first secret signs, all of them verify. */
 export interface Signer {
+  /** Throws TypeError for what is no id. */
   sign(id: string): string
   /** null: not ours, whatever the reason. */
   verify(value: string): Verified | null
@@ -22,11 +25,16 @@ export interface Signer {
  * encryption too. Every value has exactly one valid spelling: signatures are compared as text.
  */
 export function makeSigner(name: string, secrets: readonly string[]): Signer {
-  const signatures = secrets.map((secret) => hmacSha256(deriveKey(secret, 'sessd id cookie'), `${name}=`))
-  const seen = new SeenValues()
+  const prefix = Buffer.from(`${name}=`)
+  const macs = secrets.map((secret) => new HmacSha256(deriveKey(secret, 'sessd id cookie'), prefix, MAX_ID))
+  const seen = new SeenValues<Verified>()
 
   return {
-    sign: (id) => `${id}.${signatures[0]!(id)}`,
+    sign(id) {
+      // Of another text the bytes that are signed could be those of an id.
+      if (!isId(id)) throw new TypeError('no id of a session: 1 to 128 letters, digits, - and _')
+      return `${id}.${macs[0]!.ofText(id)}`
+    },
     verify(value) {
       const known = seen.get(value)
       if (known !== undefined) return known
@@ -35,65 +43,20 @@ export function makeSigner(name: string, secrets: readonly string[]): Signer {
       const id = value.slice(0, dot)
       if (!isId(id)) return null
       const given = value.slice(dot + 1)
-      for (const [index, signature] of signatures.entries()) {
-        if (sameText(given, signature(id))) return seen.add(value, index > 0)
+      for (const [index, mac] of macs.entries()) {
+        if (!sameText(given, mac.ofText(id))) continue
+        const own = ownText(value)
+        const verified: Verified = { id: own.slice(0, dot), stale: index > 0 }
+        seen.set(own, verified)
+        return verified
       }
       return null
     },
   }
 }
 
-/** The HMAC of `prefix` and a text of ASCII, as base64url: RFC 2104 by two one-shot digests, twice as fast as an Hmac. */
-function hmacSha256(secretKey: KeyObject, prefix: string): (text: string) => string {
-  const key = secretKey.export()
-  const start = BLOCK + prefix.length
-  const inner = Buffer.alloc(start + MAX_TEXT, 0x36)
-  const outer = Buffer.alloc(BLOCK + DIGEST, 0x5c)
-  for (const [index, byte] of key.entries()) {
-    inner[index]! ^= byte
-    outer[index]! ^= byte
-  }
-  inner.write(prefix, BLOCK, 'latin1')
-  const innerOf = Array.from({ length: MAX_TEXT + 1 }, (_, length) => inner.subarray(0, start + length))
-  return (text) => {
-    inner.write(text, start, 'latin1')
-    outer.write(hash('sha256', innerOf[text.length]!, 'binary'), BLOCK, 'binary')
-    return hash('sha256', outer, 'base64url')
-  }
-}
-
-const BLOCK = 64
-const DIGEST = 32
-/** Of ids. */
-const MAX_TEXT = 128
-
-/** Good values that came lately: a table in which each has one place, found by two characters of its signature. */
-class SeenValues {
-  readonly #values = new Array<string>(SLOTS).fill('')
-  readonly #verified = new Array<Verified | undefined>(SLOTS).fill(undefined)
-
-  get(value: string): Verified | undefined {
-    const slot = slotOf(value)
-    return this.#values[slot] === value ? this.#verified[slot] : undefined
-  }
-
-  /** Keeps a copy: what was cut out of a header would keep the whole header alive. */
-  add(value: string, stale: boolean): Verified {
-    const own = Buffer.from(value, 'latin1').toString('latin1')
-    const slot = slotOf(own)
-    const verified: Verified = { id: own.slice(0, -44), stale }
-    this.#values[slot] = own
-    this.#verified[slot] = verified
-    return verified
-  }
-}
-
-const SLOTS = 4096
-
-function slotOf(value: string): number {
-  const { length } = value
-  return ((value.charCodeAt(length - 2) & 63) << 6) | (value.charCodeAt(length - 3) & 63)
-}
+/** As long as an id can be. */
+const MAX_ID = 128
 
 /** A key for one purpose from a secret of any length: HKDF-SHA256 (RFC 5869) without salt, `purpose` as info. */
 export function deriveKey(secret: string, purpose: string): KeyObject {

@@ -79,6 +79,8 @@ export class SessionState<E = unknown> {
   isNew: boolean
   /** The app asked for the data to be stored. */
   saveRequested = false
+  /** Something that the app asked for was stored. */
+  wasStored = false
   /** Rows that the app ended. They are deleted at commit, before anything else is stored. */
   ended: readonly Row[] = NO_ROWS
   /** The row to leave for a new id: `regenerateId()`. */
@@ -182,6 +184,7 @@ export class SessionState<E = unknown> {
       if (!this.ended.some(({ id }) => id === row.id)) this.ended = [...this.ended, row]
       return false
     }
+    this.wasStored = true
     if (this.#id === row.id) this.row = row
     else this.movedFrom = row
     this.data.rebase(document, change)

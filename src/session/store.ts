@@ -53,6 +53,11 @@ export interface SessionStore {
   ids?(): AsyncIterable<string> | Iterable<string>
   /** Puts a row that can't be decoded out of the way, for a human to look at. Without it the row is deleted. */
   setAside?(id: string): MaybePromise<void>
+  /**
+   * Names the part of the backend that has this row, at once, where one part may be away without the others: a node of a
+   * cluster, one of several servers. undefined: not known, or all are away. Without it the store fails as a whole.
+   */
+  shardOf?(id: string): string | undefined
   /** Resolves when the backend answers. */
   ping?(): MaybePromise<void>
   /** Lets go of files, timers and sockets. Twice is once; operations after it reject, those under way settle. */

@@ -13,9 +13,10 @@ import { isExpired, lastAccess } from './lifetime.js'
 import { Locks } from './locks.js'
 import { after, isPromise } from './maybe-promise.js'
 import { RowWriter } from './row-writer.js'
+import { SeenRows } from './seen-rows.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
 import { SharedLoads } from './shared-loads.js'
-import { RecentMap, type Signer, type Verified } from './signer.js'
+import type { Signer, Verified } from './signer.js'
 import { type Engine, type Row, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { type Sweeper, sweepAtIntervals } from './sweeper.js'
@@ -62,12 +63,13 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #bareStore: SessionStore
   readonly users: Users | undefined
   readonly locks: Locks
-  /** Rows decoded before, good for as long as the store gives the same bytes. Documents are never changed, only copied. */
-  readonly #decoded = new RecentMap<{ payload: Uint8Array; document: Document<E> }>(1024)
+  readonly #seen = new SeenRows<E>()
 
   constructor(given: StoredSessionsOptions<E>) {
-    const options = given.hashIds === true ? { ...given, store: hashedStore(given.store) } : given
-    this.#bareStore = given.store
+    const plain = given.hashIds === true ? hashedStore(given.store) : given.store
+    const watched = given.settings.onStoreError === 'readonly' ? this.#seen.watch(plain) : plain
+    const options = { ...given, store: watched }
+    this.#bareStore = given.hashIds === true ? given.store : watched
     this.#own = { store: options.store, decode: options.codec.decode }
     this.#codec = options.codec
     this.#signer = options.signer
@@ -77,7 +79,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
     this.#loads = new SharedLoads(options.store)
     this.#writer = new RowWriter({
       ...options,
-      onReplaced: (id, payload, document) => this.#decoded.set(id, { payload, document }),
+      onReplaced: (id, payload, document) => this.#seen.add(id, payload, document),
     })
     const { store, sweepInterval } = options
     this.locks = new Locks(given.store, options.clock, options.lockLimit)
@@ -214,7 +216,10 @@ export class StoredSessions<E> implements Engine<Ticket> {
   }
 
   #open(ticket: Ticket, stored: StoredSession | null, source: Source<E>): SessionState<E> {
-    if (stored === null) return this.create()
+    if (stored === null) {
+      this.#seen.forget(ticket.id)
+      return this.create()
+    }
     const decoded = this.#decode(ticket.id, stored, source)
     const document = decoded instanceof ForeignSession ? (decoded.readable as Document<E>) : decoded
     if (document === null || isVacant(document)) return this.create()
@@ -225,6 +230,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
       this.#writer.background.run(() => source.store.delete(ticket.id))
       return this.create()
     }
+    if (this.#settings.onStoreError === 'readonly') this.#seen.access(ticket.id, now)
     const { revision } = stored
     const row = source === this.#own ? { id: ticket.id, revision } : { id: ticket.id, revision, from: source }
     const state = new SessionState<E>(this, new SessionData(this.#codec, document), row, accessed)
@@ -238,20 +244,30 @@ export class StoredSessions<E> implements Engine<Ticket> {
   #withoutStore(ticket: Ticket, error: unknown): SessionState<E> {
     const { onStoreError } = this.#settings
     if (onStoreError === 'error') throw error
-    const last = onStoreError === 'readonly' ? this.#decoded.get(ticket.id)?.document : undefined
+    const last = onStoreError === 'readonly' ? this.#lastSeen(ticket.id) : undefined
     const data = new SessionData(this.#codec, last ?? blankDocument<E>(this.#settings))
     const state = new SessionState<E>(this, data, { id: ticket.id, revision: '' }, last?.accessed ?? null)
     state.unwritable = error instanceof Error ? error : new Error(String(error))
     return state
   }
 
+  /** A session as this process saw it last, unless it is over by now. */
+  #lastSeen(id: string): Document<E> | undefined {
+    const seen = this.#seen.last(id)
+    if (seen === undefined) return undefined
+    const { document } = seen
+    const now = this.#clock()
+    const accessed = seen.accessed ?? document.accessed ?? document.created ?? now
+    return isExpired(this.#settings, document.created, accessed, now) ? undefined : document
+  }
+
   /** null: a broken row, put aside. A row that holds what we can't represent: the error, if a part of it can be read. */
   #decode(id: string, stored: StoredSession, source: Source<E>): Document<E> | ForeignSession | null {
-    const before = source === this.#own ? this.#decoded.get(id) : undefined
-    if (before !== undefined && sameBytes(before.payload, stored.payload)) return before.document
+    const before = source === this.#own ? this.#seen.find(id, stored.payload) : undefined
+    if (before !== undefined) return before
     try {
       const document = source.decode(stored.payload)
-      if (source === this.#own) this.#decoded.set(id, { payload: stored.payload, document })
+      if (source === this.#own) this.#seen.add(id, stored.payload, document)
       return document
     } catch (error) {
       if (error instanceof ForeignSession) {
@@ -264,8 +280,4 @@ export class StoredSessions<E> implements Engine<Ticket> {
       return null
     }
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0)
 }

@@ -4,6 +4,8 @@ import type { SessionStore } from './store.js'
 
 /** Rows per step: few enough that no step holds up the event loop. */
 const STEP = 200
+/** Node takes longer ones for a millisecond. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 export interface Sweeper {
   /** Resolves when a round that is under way has stopped. */
@@ -31,7 +33,7 @@ export function sweepAtIntervals(
           if (!stopped) timer = schedule()
         })
       },
-      interval * (0.75 + Math.random() / 2),
+      Math.min(interval * (0.75 + Math.random() / 2), LONGEST_TIMER),
     ).unref()
   }
 

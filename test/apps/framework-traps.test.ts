@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import express from 'express'
 import express4 from 'express4'
 import fastify from 'fastify'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { adaptApp, adaptMiddleware } from '../../src/apps/adapt.js'
 import { cascade } from '../../src/apps/cascade.js'
 import { beakerSession } from '../../src/filters/beaker_session.js'
@@ -88,4 +88,48 @@ test('a Fastify app that was closed answers 503', async () => {
   expect((await fetch(url)).status).toBe(200)
   await app.close!()
   expect((await fetch(url)).status).toBe(503)
+})
+
+describe.each([
+  ['Express', express],
+  ['Express 4', express4],
+])('an error that %s answers itself', (_what, make) => {
+  test.each([
+    ['development', true],
+    ['production', false],
+  ])('in %s: shows its stack: %s', async (environment, shown) => {
+    vi.stubEnv('NODE_ENV', environment)
+    const complaints = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+      complaints.mockRestore()
+    })
+    const app = make().get('/', () => {
+      throw new Error('its own affair')
+    })
+    const { url } = await serveApp((await adaptApp(app))!)
+    const response = await fetch(url)
+    const body = await response.text()
+    expect(response.status).toBe(500)
+    await vi.waitFor(() => expect(complaints).toHaveBeenCalledOnce()) // it writes to stderr by itself
+    expect([body.includes('its own affair'), body.includes(import.meta.filename)]).toEqual([shown, shown])
+  })
+})
+
+test('options that Fastify has for its server do nothing for one that is mounted, the others do', async () => {
+  const make = () => {
+    const app = fastify({ maxRequestsPerSocket: 1, keepAliveTimeout: 7000, bodyLimit: 4 })
+    app.post('/', () => 'taken')
+    return app
+  }
+  const post = async (url: string, body: string) => {
+    const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain' } })
+    return [response.status, response.headers.get('connection'), response.headers.get('keep-alive')]
+  }
+  const alone = make()
+  onTestFinished(() => alone.close())
+  expect(await post(await alone.listen({ port: 0 }), 'four')).toEqual([200, 'close', null])
+  const { url } = await serveApp((await adaptApp(make()))!)
+  expect(await post(url, 'four')).toEqual([200, 'keep-alive', 'timeout=5'])
+  expect((await post(url, 'more than four'))[0]).toBe(413)
 })

@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
+import fastifyWebsocket from '@fastify/websocket'
 import connectFramework from 'connect'
 import expressFramework, { Router } from 'express'
 import fastifyFramework from 'fastify'
@@ -61,10 +62,25 @@ const FORMS: readonly [name: string, make: () => unknown][] = [
   ['an http.Server around Express', () => withServer(createServer(hello()))],
   ['an http.Server around Koa', () => withServer(createServer(koa().callback()))],
   [
-    "Fastify's own server, as @fastify/websocket does",
+    "Fastify's own server",
     () => {
       const app = fastify()
       withServer(app.server)
+      return app
+    },
+  ],
+  [
+    'a route of @fastify/websocket',
+    () => {
+      const app = fastifyFramework()
+      app.register(fastifyWebsocket).after(() => {
+        app.route({
+          method: 'GET',
+          url: '/chat',
+          handler: () => 'hello',
+          wsHandler: (socket, request) => greet(socket, request.raw),
+        })
+      })
       return app
     },
   ],

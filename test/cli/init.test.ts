@@ -22,7 +22,7 @@ describe('sessd init', () => {
       /^wrote My Site\/development\.ini\n(wrote .*\n)+\nNext: cd My Site && npm install && npm start\n$/,
     )
     const site = join(directory, 'My Site')
-    expect(readdirSync(site).sort()).toEqual(FILES)
+    expect(readdirSync(site).sort()).toEqual([...FILES, 'my-site.service'].sort())
     expect(JSON.parse(readFileSync(join(site, 'package.json'), 'utf8'))).toMatchObject({ name: 'my-site' })
     vi.stubEnv('SESSION_SECRET', 'a-secret-of-these-tests-alone')
     for (const file of ['development.ini', 'production.ini']) {
@@ -44,6 +44,29 @@ describe('sessd init', () => {
     )
     for (const file of ['.gitignore', '.dockerignore'])
       expect(readFileSync(join(directory, file), 'utf8')).toMatch(/^development\.ini$/m)
+  })
+
+  test('makes a unit for systemd, for the place where a server has the project', async () => {
+    const directory = emptyDirectory()
+    await run(['init', 'My Site'], directory)
+    const unit = readFileSync(join(directory, 'My Site/my-site.service'), 'utf8')
+    expect(unit.split('\n')).toEqual(
+      expect.arrayContaining([
+        'Type=notify',
+        'WorkingDirectory=/srv/my-site',
+        'ExecStart=/srv/my-site/node_modules/.bin/sessd serve production.ini beaker.session.data_dir=/var/lib/my-site',
+        'EnvironmentFile=/etc/my-site.env',
+        'StateDirectory=my-site',
+      ]),
+    )
+    vi.stubEnv('SESSION_SECRET', 'a-secret-of-these-tests-alone')
+    const data = join(directory, 'elsewhere')
+    const site = join(directory, 'My Site')
+    const asked = await run(['request', 'production.ini', '/', `beaker.session.data_dir=${data}`], site)
+    vi.unstubAllEnvs()
+    expect(asked).toMatchObject({ code: 0 })
+    expect(readdirSync(data)).toEqual(['container_file'])
+    expect(readdirSync(site)).not.toContain('data')
   })
 
   test('keeps what is there', async () => {

@@ -42,6 +42,22 @@ describe('sessd options', () => {
     })
   })
 
+  test('without a part, tells programs and pages of all parts', async () => {
+    const names = (await run(['options'])).stdout.trimEnd().split('\n')
+    const all = JSON.parse((await run(['options', '--json'])).stdout) as Record<string, unknown>
+    expect(Object.keys(all)).toEqual(names)
+    expect(all.gzip).toEqual(JSON.parse((await run(['options', 'gzip', '--json'])).stdout))
+    const page = (await run(['options', '--md'])).stdout
+    expect(page.match(/^# .*$/gm)).toEqual(names.map((name) => `# ${name}`))
+    expect(page).toContain(`# gzip\n\n${(await run(['options', 'gzip', '--md'])).stdout}`)
+  })
+
+  test('shows defaults as they would stand in a file', async () => {
+    expect((await run(['options', 'http'])).stdout).toContain('unix_socket_perms = 600\n')
+    expect((await run(['options', 'gzip'])).stdout).toContain('encodings = zstd br gzip\n')
+    expect((await run(['options', 'gzip', '--md'])).stdout).toContain('| `zstd br gzip` |')
+  })
+
   test('prints the page that is in the documentation', async () => {
     expect((await run(['options', 'proxy', '--md'])).stdout).toMatch(/^\| setting \| takes \| default \|.*\n/)
   })

@@ -113,6 +113,7 @@ describe('sessd request', () => {
     [['nopath'], 'expected a path that starts with /, got "nopath"'],
     [['/', '-H', 'nonsense'], '--header: expected "Name: value", got "nonsense"'],
     [['/', '-m', 'G T'], '--method: expected a word as in GET, got "G T"'],
+    [['/', '-d', '@body.json'], '--data: body.json: there is no such file'],
   ])('refuses %j', async (args, reason) => {
     expect(await run(['request', 'app.ini', ...args])).toEqual({
       code: 2,

@@ -162,7 +162,7 @@ bad.ini: 4 errors, no warnings
     const { code, stderr } = await sessd('check', 'workers.ini')
     expect(code).toBe(78)
     expect(stderr).toBe(`\
-error: workers.ini:3: [server:main] workers: the sessions of the cookie "beaker.session.id" are kept in the memory of one process, and each of 2 workers would have its own: set beaker.session.type to file, redis, memcached or a database, or workers to 1
+error: workers.ini:3: [server:main] workers: the sessions of the cookie "beaker.session.id" are kept in the memory of one process, and each of 2 workers would have its own: set beaker.session.type to file, ext:redis, ext:memcached or ext:database, or workers to 1
 
   1 | [server:main]
   2 | use = egg:Paste#http

@@ -183,7 +183,7 @@ describe('workers', () => {
     const { code, stderr } = await run(process.execPath, [join(ROOT, 'bin/sessd.js'), 'serve', file])
     expect(stderr).toBe(
       `error: ${file}: the sessions of the cookie "beaker.session.id" are kept in the memory of one process, and each ` +
-        'of 2 workers would have its own: set beaker.session.type to file, redis, memcached or a database, or workers to 1\n',
+        'of 2 workers would have its own: set beaker.session.type to file, ext:redis, ext:memcached or ext:database, or workers to 1\n',
     )
     expect(code).toBe(78)
   })

@@ -4,8 +4,9 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
-import { describeWith, startMemcached, startRedis } from '../support/servers.js'
-import { POSTGRES, startPostgres } from '../support/sql-servers.js'
+import { startMongoFake } from '../support/mongo-fake.js'
+import { describeWith, startMemcached, startRedis, startRedisCluster } from '../support/servers.js'
+import { MARIADB, POSTGRES, startMariadb, startPostgres } from '../support/sql-servers.js'
 
 const script = fileURLToPath(new URL('../../bench/overlap.mjs', import.meta.url))
 
@@ -21,7 +22,7 @@ async function overlap(store: string, env: Record<string, string> = {}): Promise
 
 const nothingLost = (processes: number) => [processes, 0, 20, 100, 0]
 
-it.each(['memory', 'cookie'])('type = %s loses nothing in one process', async (store) => {
+it.each(['memory', 'cookie', 'chain', 'express'])('%s loses nothing in one process', async (store) => {
   expect(await overlap(store)).toEqual([nothingLost(1)])
 })
 
@@ -29,7 +30,13 @@ it.each(['file', 'dbm', 'sqlite'])('%s loses nothing, in one process, in two and
   expect(await overlap(store)).toEqual([1, 2, 4].map(nothingLost))
 })
 
-describeWith(['redis-server', 'memcached', ...POSTGRES], 'servers', () => {
+it('mongodb, as far as a fake server tells, loses nothing in one process, in two and in four', async () => {
+  const fake = await startMongoFake()
+  onTestFinished(() => fake.kill())
+  expect(await overlap('mongodb', { SESSD_BENCH_MONGODB: fake.url })).toEqual([1, 2, 4].map(nothingLost))
+})
+
+describeWith(['redis-server', 'redis-cli', 'memcached', ...POSTGRES, ...MARIADB], 'servers', () => {
   it.each([
     ['redis', async () => startRedis(), (address: string) => `redis://${address}`],
     ['memcached', async () => startMemcached(), (address: string) => address],
@@ -40,11 +47,22 @@ describeWith(['redis-server', 'memcached', ...POSTGRES], 'servers', () => {
     expect(await overlap(store, env)).toEqual([1, 2, 4].map(nothingLost))
   })
 
-  it('postgres loses nothing, for one process, for two and for four', async () => {
-    const server = await startPostgres()
-    onTestFinished(() => server.stop())
-    expect(await overlap('postgres', { SESSD_BENCH_POSTGRES: server.url })).toEqual(
+  it('rediscluster loses nothing, for one process, for two and for four', async () => {
+    const { servers, stop } = await startRedisCluster()
+    onTestFinished(stop)
+    const url = servers.map(({ address }) => `redis://${address}`).join(',')
+    expect(await overlap('rediscluster', { SESSD_BENCH_REDISCLUSTER: url })).toEqual(
       [1, 2, 4].map(nothingLost),
     )
+  })
+
+  it.each([
+    ['postgres', startPostgres],
+    ['mysql', startMariadb],
+  ])('%s loses nothing, for one process, for two and for four', async (store, start) => {
+    const server = await start()
+    onTestFinished(() => server.stop())
+    const env = { [`SESSD_BENCH_${store.toUpperCase()}`]: server.url }
+    expect(await overlap(store, env)).toEqual([1, 2, 4].map(nothingLost))
   })
 })

@@ -1,10 +1,11 @@
 // Express apps that were written for express-session, unchanged, with the packages that they use.
 
-import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import flash from 'connect-flash'
-import express, { type Express, type Request } from 'express'
+import { csrfSync } from 'csrf-sync'
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
 import expressSession from 'express-session'
+import lusca from 'lusca'
 import { Passport } from 'passport'
 import { Strategy } from 'passport-local'
 import { describe, expect, test } from 'vitest'
@@ -451,19 +452,25 @@ describe('packages on top', () => {
     expect(await inside.get('/')).toBe('[null,[],null]')
   })
 
-  test('a CSRF package that keeps its secret in the session', async () => {
-    const app = oldApp()
-    app.use((req, res, next) => {
-      const session = sessionOf(req)
-      session.csrfSecret ??= randomBytes(9).toString('hex')
-      if (req.method === 'POST' && req.get('x-csrf') !== session.csrfSecret) res.sendStatus(403)
-      else next()
-    })
-    app.use((req, res) => void res.end(String(sessionOf(req).csrfSecret)))
+  test.each<[string, () => RequestHandler]>([
+    ['csrf-sync', () => csrfSync().csrfSynchronisedProtection],
+    ['lusca', () => lusca.csrf()],
+  ])('%s keeps its token in the session, and lets nobody without it post', async (_name, protection) => {
+    const app = oldApp().use(protection())
+    app.get('/form', (req, res) => void res.send(req.csrfToken!()))
+    app.post('/', (_req, res) => void res.send('posted'))
+    const fail: ErrorRequestHandler = (error: { statusCode?: number }, _req, res, _next) =>
+      void res.sendStatus(error.statusCode ?? (res.statusCode === 403 ? 403 : 500))
+    app.use(fail)
     const v = await visitor(app)
-    const token = await v.get('/')
-    expect((await v.fetch('/', { method: 'POST', headers: { 'x-csrf': token } })).status).toBe(200)
-    expect((await v.fetch('/', { method: 'POST', headers: { 'x-csrf': 'x' } })).status).toBe(403)
+    const post = (by: typeof v, token: string) =>
+      by.fetch('/', { method: 'POST', headers: { 'x-csrf-token': token } })
+    const token = await v.get('/form')
+    expect(token).toMatch(/^.{20,}$/)
+    expect(await (await post(v, token)).text()).toBe('posted')
+    expect((await post(v, 'x')).status).toBe(403)
+    const other = await visitor(app)
+    expect((await post(other, token)).status).toBe(403)
   })
 
   test('two requests that overlap and change different keys both survive', async () => {

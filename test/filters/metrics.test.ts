@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { metrics } from '../../src/filters/metrics.js'
 import type { App } from '../../src/protocol.js'
-import { publish } from '../../src/session/events.js'
+import { beginOperation, endOperation, publish } from '../../src/session/events.js'
+import { guardedStore } from '../../src/session/guarded-store.js'
 import { exchange, serveApp, Wire } from '../support/http.js'
 
 async function measured(app: App) {
@@ -55,9 +56,40 @@ test('what happens to sessions is counted until the filter is closed', async () 
   expect(await read()).toContain('sessd_session_events_total{type="conflict"} 2\n')
 })
 
+test('operations of stores are counted by what became of them, and timed, until the filter is closed', async () => {
+  const { filter, read } = await measured((_req, res) => res.end())
+  const store = guardedStore(
+    {
+      scope: 'network',
+      load: async () => null,
+      save: async () => Promise.reject(new Error('down')),
+      delete: async () => true,
+    },
+    { timeout: 1000 },
+  )
+  const work = async () => {
+    await store.load('a')
+    await store.load('b')
+    await Promise.resolve(store.save('a', new Uint8Array(), { expiresAt: null, expected: null })).catch(
+      () => {},
+    )
+  }
+  await work()
+  const text = await read()
+  expect(text).toContain('sessd_store_operations_total{operation="load",outcome="done"} 2\n')
+  expect(text).toContain('sessd_store_operations_total{operation="save",outcome="failed"} 1\n')
+  expect(text).toMatch(/^sessd_store_operation_seconds_sum\{operation="load"\} [\d.e-]+$/m)
+  expect(text).toContain('sessd_store_operation_seconds_count{operation="load"} 2\n')
+  await filter.close!()
+  await work()
+  expect(await read()).toContain('sessd_store_operation_seconds_count{operation="load"} 2\n')
+})
+
 test('every line is Prometheus text', async () => {
   const { url, read } = await measured((_req, res) => res.end())
   await fetch(url)
+  publish({ type: 'gone' })
+  endOperation('load', beginOperation(), 'late')
   const lines = (await read()).trimEnd().split('\n')
   const odd = lines.filter(
     (line) => !/^(?:# (?:HELP|TYPE) \w+ .+|\w+(?:\{\w+="[^"]*"(?:,\w+="[^"]*")*\})? [\d.e+-]+)$/.test(line),

@@ -1,8 +1,10 @@
 // lock = request: whatever happens to a request, it does not take the lock with it.
 
+import { EventEmitter, once } from 'node:events'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { beakerSession } from '../../src/filters/beaker_session.js'
 import { getSession } from '../../src/filters/get-session.js'
+import { environ } from '../../src/http/environ.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
 import { serve } from '../support/site.js'
@@ -43,4 +45,45 @@ it('a session that can not be loaded once its lock is had is free for the next r
   failing = 2
   expect((await bob.fetch('/')).status).toBe(500)
   expect(await bob.get('/')).toBe('served')
+})
+
+it('who has the lock and wants a turn does not wait for one who has the turn and wants the lock', async () => {
+  const filter = beakerSession({
+    secret: 'a secret of more than thirty-two characters',
+    key: 'sid',
+    store: memoryStore(),
+    lock: 'request',
+    lock_timeout: 60,
+  })
+  onTestFinished(async () => filter.close?.())
+  const limits = { wait: 60_000, queue: 10 }
+  const gates = new EventEmitter()
+  const [loaded, waiting] = [once(gates, 'loaded'), once(gates, 'waiting')]
+  const { visitor } = await serve(
+    filter(async (req, res) => {
+      const handle = environ(req)['beaker.session']!
+      if (req.url === '/begin') {
+        const session = await getSession(req)
+        session.set('n', 1)
+        session.save()
+        return res.end()
+      }
+      if (req.url === '/loads-first') {
+        await handle.load()
+        gates.emit('loaded')
+        await waiting
+      }
+      const turn = handle.takeTurn(limits, res)
+      if (req.url === '/turn-first') gates.emit('waiting')
+      const end = await turn
+      res.end(typeof end)
+      end?.()
+    }),
+  )
+  const bob = visitor()
+  await bob.get('/begin')
+  const first = bob.get('/loads-first')
+  await loaded
+  const second = bob.get('/turn-first')
+  expect(await Promise.all([first, second])).toEqual(['function', 'function'])
 })

@@ -191,6 +191,11 @@ describe('limits', () => {
     expect(await wire.untilClosed()).toMatch(/Connection: close/)
   })
 
+  test('are for the head of a request no longer than for all of it', async () => {
+    const { urls } = await serve({ listen: '127.0.0.1:0', requestTimeout: '5s' })
+    expect(await ask(portOf(urls[0]), '/')).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
   test('drop an idle connection after keep_alive_timeout', async () => {
     const { urls } = await serve({ listen: '127.0.0.1:0', keep_alive_timeout: '1' })
     const wire = new Wire(portOf(urls[0]))

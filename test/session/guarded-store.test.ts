@@ -106,6 +106,98 @@ describe('a guarded store', () => {
   })
 })
 
+describe('a guarded store of several shards', () => {
+  /** The shard of an id is its first letter. Those in `away` fail. */
+  function shards() {
+    const rows = memoryStore()
+    const away = new Set<string>()
+    const state = { asked: 0, known: true }
+    const store: SessionStore = {
+      scope: 'network',
+      async load(id) {
+        state.asked++
+        if (away.has(id[0]!)) throw new Error(`${id[0]} refused`)
+        return rows.load(id)
+      },
+      save: async (...args) => rows.save(...args),
+      delete: async (id) => rows.delete(id),
+      shardOf: (id) => (state.known ? id[0] : undefined),
+    }
+    return { away, state, store: guardedStore(store, { timeout: 2000 }) }
+  }
+
+  async function failOn(store: SessionStore, id: string, times: number) {
+    for (let i = 0; i < times; i++) await expect(store.load(id)).rejects.toThrow(`${id[0]} refused`)
+  }
+
+  function listen(): unknown[] {
+    const told: unknown[] = []
+    const note = (message: unknown) => told.push(message)
+    subscribe('sessd:session', note)
+    onTestFinished(() => void unsubscribe('sessd:session', note))
+    return told
+  }
+
+  it('goes on asking the others while it answers at once for the one that is away', async () => {
+    const { away, state, store } = shards()
+    away.add('a')
+    await failOn(store, 'a1', 5)
+    expect(() => store.load('a2')).toThrow(new StoreUnavailable('the session store is away: a refused'))
+    expect(await store.load('b1')).toBeNull()
+    expect(() => store.load('a1')).toThrow(StoreUnavailable)
+    expect(state.asked).toBe(6)
+  })
+
+  it('counts the failures of each for itself', async () => {
+    const { away, store } = shards()
+    away.add('a').add('b')
+    await failOn(store, 'a1', 4)
+    await failOn(store, 'b1', 4)
+    expect(await store.load('c1')).toBeNull()
+    await failOn(store, 'a1', 1)
+    await failOn(store, 'b1', 1)
+    expect(() => store.load('a1')).toThrow(StoreUnavailable)
+    expect(() => store.load('b1')).toThrow(StoreUnavailable)
+  })
+
+  it('tells which one is away and back', async () => {
+    const told = listen()
+    const { away, store } = shards()
+    away.add('a')
+    await failOn(store, 'a1', 5)
+    await store.load('b1')
+    away.clear()
+    await vi.advanceTimersByTimeAsync(500)
+    await store.load('a1')
+    expect(told).toEqual([
+      { type: 'shard-away', shard: 'a', error: new Error('a refused') },
+      { type: 'shard-back', shard: 'a' },
+    ])
+  })
+
+  it('forgets one that nobody has asked for five seconds, as its rows may be elsewhere now', async () => {
+    const told = listen()
+    const { away, store } = shards()
+    away.add('a')
+    await failOn(store, 'a1', 5)
+    await vi.advanceTimersByTimeAsync(5001)
+    await store.load('b1')
+    expect(told).toContainEqual({ type: 'shard-back', shard: 'a' })
+  })
+
+  it('is away as a whole only while no shard is known, and back with the first answer of any', async () => {
+    const told = listen()
+    const { away, state, store } = shards()
+    state.known = false
+    away.add('a')
+    await failOn(store, 'a1', 5)
+    expect(() => store.load('b1')).toThrow(StoreUnavailable)
+    state.known = true
+    expect(await store.load('b1')).toBeNull()
+    expect(told).toEqual([{ type: 'store-away', error: new Error('a refused') }, { type: 'store-back' }])
+  })
+})
+
 describe('the channel sessd:store', () => {
   it('tells each operation once, with its outcome and how long it took', async () => {
     const told: StoreOperation[] = []

@@ -243,13 +243,17 @@ export interface TestServers {
   stop(): Promise<void>
 }
 
-/** A Redis cluster of three masters; with `replicas`, each with a replica, six servers in all. */
-export async function startRedisCluster({ replicas = false } = {}): Promise<TestServers> {
+/**
+ * A Redis cluster of three masters; with `replicas`, each with a replica, six servers in all. `partial`: when one is gone
+ * for good, the others go on with what they have.
+ */
+export async function startRedisCluster({ replicas = false, partial = false } = {}): Promise<TestServers> {
   const node: ServerSpec = {
     command: 'redis-server',
     choosePort: freeNodePort,
     args: (port) => [
       ...['--port', String(port), '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
+      ...['--cluster-require-full-coverage', partial ? 'no' : 'yes'],
       ...REDIS,
     ],
   }

@@ -3,6 +3,7 @@
 
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { answer, answerInstead, cut, isGone } from '../../http/answer.js'
+import { onceClosed } from '../../http/once-closed.js'
 import { type Framing, keptTrailers, writeHead } from './headers.js'
 import type { Forwarder, Outgoing } from './http-proxy.js'
 
@@ -52,7 +53,7 @@ export class Exchange implements Outgoing {
     this.#head = head
     this.#route = route
     this.#onWorkDone = onWorkDone
-    res.once('close', () => {
+    onceClosed(res, () => {
       if (this.#over) return
       this.#over = true
       // What the upstream has in full it works off, whoever is gone: those who wait for that wait until it answers.

@@ -121,7 +121,8 @@ const ADDED = new Set(['set-cookie', 'vary'])
  * added to them. Throws for a head that can't be written.
  */
 export function writeHead(proxyRes: IncomingMessage, res: ServerResponse): void {
-  const { statusCode = 502, statusMessage = '' } = proxyRes
+  const { statusMessage = '' } = proxyRes
+  const statusCode = finalStatus(proxyRes)
   const coding = proxyRes.headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     throw new Error('the answer has a transfer coding other than chunked')
@@ -141,6 +142,12 @@ export function writeHead(proxyRes: IncomingMessage, res: ServerResponse): void 
   }
   if (http2) res.writeHead(statusCode)
   else res.writeHead(statusCode, statusMessage)
+}
+
+/** The status of an answer. Throws for one that ends no exchange: Node's parser lets 000 pass, and 101 as an answer. */
+export function finalStatus({ statusCode = 0 }: IncomingMessage): number {
+  if (statusCode >= 200) return statusCode
+  throw new Error(`the answer has the status ${statusCode}, expected 200 to 999`)
 }
 
 /** Names and values in turn, as they came. */

@@ -5,7 +5,7 @@ import { type Agent, type IncomingMessage, type OutgoingHttpHeaders, request, ST
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ignoreErrors, refuseUpgrade } from '../../http/answer.js'
-import { keptHeaders } from './headers.js'
+import { finalStatus, keptHeaders } from './headers.js'
 import type { Target } from './http-proxy.js'
 
 /** Where a handshake goes, and how. */
@@ -52,14 +52,20 @@ export function openTunnel(socket: Duplex, head: Buffer, passage: Passage): void
       refuseUpgrade(socket, 502)
       return
     }
-    writeHead(socket, proxyRes, ['Connection', 'Upgrade', 'Upgrade', proxyRes.headers.upgrade ?? 'websocket'])
+    const { upgrade = 'websocket' } = proxyRes.headers
+    writeHead(socket, proxyRes, 101, ['Connection', 'Upgrade', 'Upgrade', upgrade])
     join(socket, upstream)
     socket.write(upstreamHead)
     upstream.write(head)
   })
   proxyReq.once('response', (proxyRes) => {
     // It has been refused, perhaps with a page that says why.
-    writeHead(socket, proxyRes, ['Connection', 'close'])
+    try {
+      writeHead(socket, proxyRes, finalStatus(proxyRes), ['Connection', 'close'])
+    } catch (error) {
+      proxyReq.destroy(error as Error)
+      return
+    }
     proxyRes.on('error', () => socket.destroy())
     proxyRes.pipe(socket)
     proxyRes.once('close', () => proxyReq.destroy())
@@ -74,11 +80,10 @@ function isUntouched(socket: Duplex): boolean {
   return !begun.has(socket)
 }
 
-function writeHead(socket: Duplex, proxyRes: IncomingMessage, own: readonly string[]): void {
+function writeHead(socket: Duplex, proxyRes: IncomingMessage, status: number, own: readonly string[]): void {
   begun.add(socket)
-  const { statusCode = 502, statusMessage } = proxyRes
-  const lines = [`HTTP/1.1 ${statusCode} ${statusMessage || (STATUS_CODES[statusCode] ?? '')}`]
-  const headers = [...keptHeaders(proxyRes, statusCode), ...own]
+  const lines = [`HTTP/1.1 ${status} ${proxyRes.statusMessage || (STATUS_CODES[status] ?? '')}`]
+  const headers = [...keptHeaders(proxyRes, status), ...own]
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
   socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
 }

@@ -2,12 +2,14 @@
 
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { environ } from '../../http/environ.js'
 import { type Html, html, sendPage, table } from '../../http/html-page.js'
 import { safeHeaders } from '../../http/safe-headers.js'
 import type { Environ } from '../../protocol.js'
 import { chainOf, stackOf, titleOf } from './thrown.js'
+import type { Step } from './way.js'
 
 export interface Failure {
   readonly error: unknown
@@ -15,6 +17,8 @@ export interface Failure {
   readonly status: number
   /** The INI file, where there is one. */
   readonly file: string | undefined
+  /** What the request went through, outermost first; none where no file says it. */
+  readonly way: readonly Step[]
 }
 
 /** Answers with the page, or with its text where the client does not ask for HTML. */
@@ -23,7 +27,7 @@ export async function sendErrorPage(
   res: ServerResponse,
   failure: Failure,
 ): Promise<void> {
-  const { error, status, reference, file } = failure
+  const { error, status, reference, file, way } = failure
   for (const name of res.getHeaderNames()) res.removeHeader(name)
   const title = titleOf(error)
   if (!/text\/html/i.test(req.headers.accept ?? '')) {
@@ -55,6 +59,7 @@ export async function sendErrorPage(
     status,
     title,
     html`${causes}
+${pipelinePart(way, file)}
 <h2>Request</h2>${table(rows)}
 <h2>Headers</h2>${table(safeHeaders(req))}
 <h2>Session</h2>${await sessionPart(env)}
@@ -91,6 +96,25 @@ async function excerptOf(place: string, line: number, name: string): Promise<Htm
   } catch {
     return undefined // code without a file
   }
+}
+
+/** Each part in a row: its section, what made it, where that is written, from the file's directory. */
+function pipelinePart(way: readonly Step[], file: string | undefined): Html {
+  if (way.length === 0) return html``
+  const near = (path: string) => (file === undefined ? path : relative(dirname(file), path))
+  const placeOf = ({ place }: Step['part']) =>
+    place === undefined
+      ? ''
+      : place.line === undefined
+        ? near(place.file)
+        : `${near(place.file)}:${place.line}`
+  const rows = way.map(({ part, mount, isOneOf }) => {
+    const title = part.name === part.use ? part.name : `[${part.shape}:${part.name}]`
+    const made = part.name === part.use ? '' : (part.use ?? part.shape)
+    const note = isOneOf && mount !== '' ? 'one of these' : ''
+    return html`<tr><th>${mount === '' ? '' : html`${mount} → `}${title}<td>${made}<td>${placeOf(part)}<td>${note}`
+  })
+  return html`<h2>Pipeline</h2><table>${rows}</table>`
 }
 
 async function sessionPart(env: Environ): Promise<Html> {

@@ -1,7 +1,7 @@
 // HTTP/2 beside HTTP/1.1 on one TLS server: which of them a connection speaks is settled in its handshake (ALPN). What
 // Node's own server for both leaves out for HTTP/1 (most limits, the check of Host) stays, since that part is node:https'.
 
-import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -42,7 +42,7 @@ export function addHttp2(server: TlsServer, settings: ServerSettings, app: App):
     socket.once('close', () => open.delete(socket))
     if (grace !== undefined) open.get(socket)?.(grace)
   })
-  const http2 = createServer({
+  const http2 = process.getBuiltinModule('node:http2').createServer({
     settings: {
       maxConcurrentStreams: settings.maxConcurrentStreams,
       maxHeaderListSize: settings.maxHeaderSize,
@@ -133,6 +133,7 @@ function limitTime(stream: ServerHttp2Stream, seconds: number): () => void {
     () => {
       if (stream.closed || stream.readableEnded) return
       const { headersSent } = stream
+      const { constants } = process.getBuiltinModule('node:http2')
       if (!headersSent) stream.respond({ ':status': 408 }, { endStream: true })
       stream.close(headersSent ? constants.NGHTTP2_CANCEL : constants.NGHTTP2_NO_ERROR)
     },

@@ -2,7 +2,7 @@
 
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server as HttpServer, type ServerOptions } from 'node:http'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Server as TlsServer } from 'node:https'
 import { type AddressInfo, connect, isIPv6, type ListenOptions } from 'node:net'
 import { logger } from '../../config/logging.js'
 import { type Address, LOOPBACK } from './address.js'
@@ -26,7 +26,9 @@ export function makeServer(settings: ServerSettings, certificate: Certificate | 
   const server =
     certificate === undefined
       ? createServer(given)
-      : createTlsServer({ ...given, ...certificate, ...(settings.http2 && { ALPNProtocols: ALPN }) })
+      : process
+          .getBuiltinModule('node:https')
+          .createServer({ ...given, ...certificate, ...(settings.http2 && { ALPNProtocols: ALPN }) })
   server.maxHeadersCount = settings.maxHeadersCount
   server.maxRequestsPerSocket = settings.maxRequestsPerSocket
   if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections

@@ -29,6 +29,7 @@ const permissions: Converter<number> = {
   expected: 'permissions in octal as in 600 or 0660',
   parse: (text) => (/^0?[0-7]{3}$/.test(text.trim()) ? Number.parseInt(text.trim(), 8) : undefined),
   accepts: (value): value is number => typeof value === 'number' && value >= 0 && value <= 0o777,
+  show: (value) => value.toString(8),
 }
 
 const NO_THREADS = 'one thread serves all requests, none waits for another'
@@ -58,7 +59,7 @@ export const options = {
   unix_socket_perms: option({
     type: permissions,
     default: 0o600,
-    doc: 'Who may use unix sockets: permissions in octal. Default: 600, the owner alone.',
+    doc: 'Who may use unix sockets: permissions in octal; 600 is the owner alone.',
   }),
   backlog: option({
     type: integer(1, 65_535),
@@ -138,7 +139,7 @@ export const options = {
     default: 60,
     unit: 'seconds',
     aliases: ['headersTimeout'],
-    doc: 'How long a client may take to send the head of a request. Also: headersTimeout.',
+    doc: 'How long a client may take to send the head of a request; request_timeout where that is less. Also: headersTimeout.',
   }),
   keep_alive_timeout: option({
     type: duration(0),

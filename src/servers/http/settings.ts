@@ -70,11 +70,10 @@ export function readSection(globalConf: Conf, localConf: Conf): SectionSettings 
   if (host.port !== undefined && given.port !== undefined && given.port !== host.port) {
     throw new OptionError('port', `given twice: host says ${host.port}`)
   }
-  if (given.request_timeout !== 0 && given.headers_timeout > given.request_timeout) {
-    throw new OptionError(
-      'headers_timeout',
-      `expected no more than request_timeout, ${given.request_timeout} seconds`,
-    )
+  const { request_timeout: whole, headers_timeout: head } = given
+  const isHeadGiven = 'headers_timeout' in localConf || 'headersTimeout' in localConf
+  if (isHeadGiven && whole !== 0 && head > whole) {
+    throw new OptionError('headers_timeout', `expected no more than request_timeout, ${whole} seconds`)
   }
   if (given.http2 && tls === undefined) {
     throw new OptionError('http2', 'needs tls_cert beside it: browsers speak HTTP/2 over TLS alone')
@@ -100,7 +99,7 @@ export function readSection(globalConf: Conf, localConf: Conf): SectionSettings 
     trust:
       given.trusted_proxies && makeTrust(given.trusted_proxies, given.trusted_hops, given.trusted_headers),
     requestTimeout: given.request_timeout,
-    headersTimeout: given.headers_timeout,
+    headersTimeout: whole === 0 ? head : Math.min(head, whole),
     keepAliveTimeout: given.keep_alive_timeout,
     maxHeaderSize: given.max_header_size,
     maxHeadersCount: given.max_headers_count,

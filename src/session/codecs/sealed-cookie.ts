@@ -4,14 +4,14 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHmac,
   createSecretKey,
   hkdfSync,
   type KeyObject,
-  randomFillSync,
   timingSafeEqual,
 } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { HmacSha256 } from '../hmac.js'
+import { RandomPool } from '../random-pool.js'
 
 /** Turns rows into cookie values of `[A-Za-z0-9_-]` (Beaker's also `+/=`) and back. */
 export interface CookieSeal {
@@ -70,11 +70,7 @@ export function sealedCookie({
   return {
     seal(row) {
       const deflated = row.length > deflateAbove
-      const body = Buffer.concat([
-        Buffer.of(deflated ? DEFLATED : PLAIN),
-        deflated ? deflateRawSync(row) : row,
-      ])
-      return boxes[0]!.close(body).toString('base64url')
+      return boxes[0]!.close(deflated ? DEFLATED : PLAIN, deflated ? deflateRawSync(row) : row)
     },
     open(value) {
       const sealed = Buffer.from(value, 'base64url')
@@ -90,9 +86,21 @@ export function sealedCookie({
 }
 
 interface Box {
-  close(body: Uint8Array): Buffer
+  /** The cookie value for a row, or a deflated one. */
+  close(kind: typeof PLAIN | typeof DEFLATED, row: Uint8Array): string
+  /** The body: its first byte tells of which kind the rest is. null: this key did not make it. */
   open(sealed: Buffer): Buffer | null
 }
+
+/** What is sealed stands here until it is text: nothing that is sealed takes longer than one call. */
+const scratch = Buffer.alloc(16 * 1024)
+
+/** Room for `length` bytes, whatever they were before. */
+function frameOf(length: number): Buffer {
+  return length <= scratch.length ? scratch : Buffer.alloc(length)
+}
+
+const nonces = new RandomPool(IV_BYTES)
 
 /** HKDF-SHA256 with the salt `sessd` and one `info` per use, so that no key serves two purposes. */
 function deriveKey(secret: string, version: number): KeyObject {
@@ -103,15 +111,19 @@ function deriveKey(secret: string, version: number): KeyObject {
 /** version, iv (12), AES-256-GCM, tag (16); the additional data are version and cookie name. */
 function encryptedBox(key: KeyObject, context: Buffer): Box {
   return {
-    close(body) {
-      const sealed = Buffer.allocUnsafe(1 + IV_BYTES + body.length + TAG_BYTES)
-      sealed[0] = ENCRYPTED
-      const iv = randomFillSync(sealed.subarray(1, 1 + IV_BYTES))
-      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(context)
-      sealed.set(cipher.update(body), 1 + IV_BYTES)
+    close(kind, row) {
+      const start = 1 + IV_BYTES
+      const end = start + 1 + row.length
+      const frame = frameOf(end + TAG_BYTES)
+      frame[0] = ENCRYPTED
+      nonces.take(frame, 1)
+      frame[start] = kind
+      frame.set(row, start + 1)
+      const cipher = createCipheriv('aes-256-gcm', key, frame.subarray(1, start)).setAAD(context)
+      frame.set(cipher.update(frame.subarray(start, end)), start)
       cipher.final()
-      sealed.set(cipher.getAuthTag(), sealed.length - TAG_BYTES)
-      return sealed
+      frame.set(cipher.getAuthTag(), end)
+      return frame.toString('base64url', 0, end + TAG_BYTES)
     },
     open(sealed) {
       const end = sealed.length - TAG_BYTES
@@ -132,15 +144,22 @@ function encryptedBox(key: KeyObject, context: Buffer): Box {
 
 /** version, the body in the clear, HMAC-SHA256 (32) of context, a zero byte and the body. */
 function signedBox(key: KeyObject, context: Buffer): Box {
-  const mac = (body: Uint8Array) =>
-    createHmac('sha256', key).update(context).update('\0').update(body).digest()
+  const mac = new HmacSha256(key, Buffer.concat([context, Buffer.of(0)]), scratch.length)
   return {
-    close: (body) => Buffer.concat([Buffer.of(SIGNED), body, mac(body)]),
+    close(kind, row) {
+      const end = 2 + row.length
+      const frame = frameOf(end + MAC_BYTES)
+      frame[0] = SIGNED
+      frame[1] = kind
+      frame.set(row, 2)
+      frame.write(mac.ofBytes(frame.subarray(1, end)), end, 'latin1')
+      return frame.toString('base64url', 0, end + MAC_BYTES)
+    },
     open(sealed) {
       const end = sealed.length - MAC_BYTES
       if (end <= 1) return null
       const body = sealed.subarray(1, end)
-      return timingSafeEqual(mac(body), sealed.subarray(end)) ? body : null
+      return timingSafeEqual(Buffer.from(mac.ofBytes(body), 'latin1'), sealed.subarray(end)) ? body : null
     },
   }
 }

@@ -178,6 +178,8 @@ export function chainStore(
         ),
     }),
 
+    ...(last.shardOf !== undefined && { shardOf: (id: string) => last.shardOf!(id) }),
+
     ...(last.ping !== undefined && { ping: () => last.ping!() }),
 
     async close() {

@@ -125,6 +125,8 @@ export function memcachedStore(given: MemcachedStoreOptions): SessionStore {
       return (await send(key, `mg ${key} T${secondsUntil(expiresAt, clock())}`)).status === 'HD'
     },
 
+    ...(addresses.length > 1 && { shardOf: (id: string) => addresses[indexFor(keyOf(id))]!.name }),
+
     async ping() {
       await Promise.all(clients.map((client) => client.send('mn')))
     },

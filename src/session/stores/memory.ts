@@ -54,14 +54,17 @@ class Row implements Timed {
   // The wheel's.
   previous: Link = this
   next: Link = this
-  // By the time of the last save or touch; kept up only where there is a limit.
-  older: Row = this
-  newer: Row = this
 
   constructor(id: string, expiresAt: number) {
     this.id = id
     this.expiresAt = expiresAt
   }
+}
+
+/** Where there is a limit: a row that knows its neighbours by the time of the last save or touch. */
+class OrderedRow extends Row {
+  older: OrderedRow = this
+  newer: OrderedRow = this
 }
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -82,7 +85,7 @@ export function memoryStore({
   const wheel = new TimerWheel<Row>(clock())
   const limited = maxSessions !== NEVER
   /** No row: the ends of a ring, oldest on its newer side. */
-  const order = new Row('', NEVER)
+  const order = new OrderedRow('', NEVER)
   let unpacked: Row[] = []
   let timer: NodeJS.Timeout | undefined
   let revisions = 0
@@ -106,10 +109,10 @@ export function memoryStore({
       remove(order.newer)
       evicted++
     }
-    const row = new Row(ownCopy(id), expiresAt)
+    const row = limited ? new OrderedRow(ownCopy(id), expiresAt) : new Row(ownCopy(id), expiresAt)
     rows.set(row.id, row)
     wheel.add(row)
-    if (limited) makeNewest(row)
+    if (row instanceof OrderedRow) makeNewest(row)
     write(row, payload)
     timer ??= setInterval(tick, SLOT_MS).unref()
     return row
@@ -124,7 +127,7 @@ export function memoryStore({
   function remove(row: Row): void {
     rows.delete(row.id)
     wheel.remove(row)
-    if (limited) leaveOrder(row)
+    if (row instanceof OrderedRow) leaveOrder(row)
     bytes -= row.body.length
   }
 
@@ -133,12 +136,12 @@ export function memoryStore({
     if (earlier) wheel.remove(row)
     row.expiresAt = expiresAt ?? NEVER
     if (earlier) wheel.add(row)
-    if (!limited) return
+    if (!(row instanceof OrderedRow)) return
     leaveOrder(row)
     makeNewest(row)
   }
 
-  function makeNewest(row: Row): void {
+  function makeNewest(row: OrderedRow): void {
     row.older = order.older
     row.newer = order
     order.older.newer = row
@@ -246,7 +249,7 @@ export function memoryStore({
   }
 }
 
-function leaveOrder(row: Row): void {
+function leaveOrder(row: OrderedRow): void {
   row.older.newer = row.newer
   row.newer.older = row.older
 }

@@ -8,6 +8,8 @@ import { type OpenRedis, openRedis, type RedisSettings } from './redis-open.js'
 export interface RedisAccess {
   /** Runs `work` on a connection. Rejects, also with what Redis calls an error, naming the server. */
   run<T>(work: (link: RedisLink) => Promise<T>): Promise<T>
+  /** As `shardOf` of the link; undefined while there is no connection. */
+  shardOf(key: string): string | undefined
   /** Waits for what is under way, then hangs up. `run` rejects from now on. */
   close(): Promise<void>
 }
@@ -26,16 +28,21 @@ class Late extends Error {}
 export function accessBy(client: unknown, { timeout, name }: AccessLimits): RedisAccess {
   const link = linkTo(client)
   const deadlines = new Deadlines(timeout)
+  const late = () => new Late(`no answer within ${timeout} ms`)
   let closed = false
   return {
-    async run(work) {
-      if (closed) throw closedError()
-      try {
-        return await deadlines.limit(work(link), () => new Late(`no answer within ${timeout} ms`))
-      } catch (error) {
-        throw named(name, error)
-      }
+    run(work) {
+      if (closed) return Promise.reject(closedError())
+      return deadlines
+        .limit(
+          attempted(() => work(link)),
+          late,
+        )
+        .catch((error: unknown) => {
+          throw named(name, error)
+        })
     },
+    shardOf: (key) => link.shardOf(key),
     close() {
       closed = true
       return deadlines.idle()
@@ -57,8 +64,10 @@ interface Attempt {
 /** Through connections that it opens itself. */
 export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimits): RedisAccess {
   const deadlines = new Deadlines(timeout)
+  const late = () => new Late(`no answer within ${timeout} ms`)
   let { target } = settings
   let current: Attempt | undefined
+  let successor: Attempt | undefined
   /** No longer used, but there may be work under way. */
   const retired = new Set<Attempt>()
   let closed = false
@@ -69,6 +78,11 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
   function attempt(): Attempt {
     if (current !== undefined && (current.open === undefined || current.open.isUsable())) return current
     if (performance.now() < pausedUntil) throw lastError
+    current = begin()
+    return current
+  }
+
+  function begin(): Attempt {
     const attempt: Attempt = {
       ready: openRedis({ ...settings, target }, (destroy) => {
         attempt.destroy = destroy
@@ -86,7 +100,6 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
         abandon(attempt)
       },
     )
-    current = attempt
     return attempt
   }
 
@@ -96,12 +109,40 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
     pause = Math.min(Math.max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
   }
 
+  /**
+   * In place of one that did not answer. In a cluster the other servers may answer: they are asked through the old one
+   * until the new one is there.
+   */
+  function replace(old: Attempt): void {
+    if (target.kind !== 'cluster' || old.open?.isUsable() !== true) {
+      abandon(old)
+      return
+    }
+    if (old !== current || successor !== undefined) return
+    learnFrom(old)
+    successor = begin()
+    const next = successor
+    const over = () => {
+      if (successor === next) successor = undefined
+    }
+    next.ready.then(() => {
+      over()
+      if (closed) return
+      current = next
+      abandon(old)
+    }, over)
+  }
+
+  /** A cluster must be found again also when the nodes that we were told of are those that are gone. */
+  function learnFrom({ open }: Attempt): void {
+    const known = open?.nodes() ?? []
+    if (known.length > 0) target = { ...target, nodes: [...settings.target.nodes, ...known] }
+  }
+
   /** No new work for it; what is under way gets its time. */
   function abandon(attempt: Attempt): void {
     if (current === attempt) current = undefined
-    // A cluster must be found again also when the nodes that we were told of are those that are gone.
-    const known = attempt.open?.nodes() ?? []
-    if (known.length > 0) target = { ...target, nodes: [...settings.target.nodes, ...known] }
+    learnFrom(attempt)
     if (attempt.open?.isUsable() !== true) {
       attempt.destroy()
       return
@@ -116,29 +157,45 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
   }
 
   return {
-    async run(work) {
-      if (closed) throw closedError()
-      let used: Attempt | undefined
+    // No async function: it is half of what a load costs here.
+    run(work) {
+      if (closed) return Promise.reject(closedError())
+      let used: Attempt
       try {
         used = attempt()
-        const answer =
-          used.open === undefined ? used.ready.then((open) => work(open.link)) : work(used.open.link)
-        return await deadlines.limit(answer, () => new Late(`no answer within ${timeout} ms`))
       } catch (error) {
-        if (used !== undefined && (error instanceof Late || isReadOnly(error))) {
+        return Promise.reject(named(name, error))
+      }
+      const { open, ready } = used
+      const answer =
+        open === undefined ? ready.then(({ link }) => work(link)) : attempted(() => work(open.link))
+      return deadlines.limit(answer, late).catch((error: unknown) => {
+        if (error instanceof Late || isReadOnly(error)) {
           if (used.open === undefined) wait(error)
-          abandon(used)
+          replace(used)
         }
         throw named(name, error)
-      }
+      })
     },
+    shardOf: (key) => current?.open?.link.shardOf(key),
     async close() {
       closed = true
       await deadlines.idle()
       current?.destroy()
+      successor?.destroy()
       current = undefined
+      successor = undefined
       for (const attempt of retired) retire(attempt)
     },
+  }
+}
+
+/** Also what clients throw at once is an answer. */
+function attempted<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

@@ -1,6 +1,8 @@
 // The one thing that a store needs of a Redis client: to send a command to the server that has a key. Clients differ in
 // how they are told; these are the ways of node-redis (`redis`, `@redis/client`), ioredis and iovalkey.
 
+import { slotOf } from './redis-slots.js'
+
 export type RedisArgument = string | Buffer
 
 /** Sends one command. Bulk strings of the answer are Buffers. */
@@ -11,6 +13,8 @@ export interface RedisLink {
   send(key: string, args: readonly RedisArgument[]): Promise<unknown>
   /** One for each server that has keys. */
   nodes(): Promise<readonly Send[]>
+  /** Which server has `key`, as far as the client knows. undefined: there is but one, or none can be reached. */
+  shardOf(key: string): string | undefined
   /** What the client itself puts in front of keys, save of patterns and answers. */
   readonly keyPrefix: string
 }
@@ -34,8 +38,15 @@ interface SentinelClient {
   sendCommand(isReadonly: boolean, args: readonly RedisArgument[], options?: object): Promise<unknown>
 }
 
+interface ClusterNode {
+  readonly address: string
+  /** Missing until it is needed. */
+  readonly client?: SingleClient | undefined
+}
+
 interface ClusterClient {
-  readonly masters: readonly unknown[]
+  readonly masters: readonly ClusterNode[]
+  readonly slots: readonly ({ readonly master: ClusterNode } | undefined)[]
   nodeClient(node: unknown): Promise<SingleClient>
   sendCommand(
     key: string,
@@ -50,8 +61,10 @@ type Method = (...args: readonly RedisArgument[]) => Promise<unknown>
 /** It has a method for each command, here those that answer Buffers: `getBuffer`. */
 interface MethodClient {
   readonly [command: `${string}Buffer`]: Method
-  /** Only a cluster has it. */
+  /** Only a cluster has these. */
   nodes?(role: 'master'): readonly MethodClient[]
+  readonly slots?: readonly (readonly string[] | undefined)[]
+  readonly status?: string
   readonly options?: { readonly keyPrefix?: string }
 }
 
@@ -78,14 +91,34 @@ function isModern(client: unknown): boolean {
 }
 
 function linkToOne(send: Send): RedisLink {
-  return { send: (_key, args) => send(args), nodes: async () => [send], keyPrefix: '' }
+  return {
+    send: (_key, args) => send(args),
+    nodes: async () => [send],
+    shardOf: () => undefined,
+    keyPrefix: '',
+  }
 }
 
+/**
+ * Straight to the node, where the client has a connection to it: its own way there costs three times as much as the
+ * command. What that node does not have, it refuses (MOVED, ASK); then and else it is the client's way after all.
+ */
 function linkToCluster(client: ClusterClient, options: object | undefined): RedisLink {
   return {
-    send: (key, args) => client.sendCommand(key, false, args, options),
+    send(key, args) {
+      const node = client.slots[slotOf(key)]?.master.client
+      if (node?.isReady !== true) return client.sendCommand(key, false, args, options)
+      return node.sendCommand(args, options).catch((error: unknown) => {
+        if (!(error instanceof Error && /^(MOVED|ASK) /.test(error.message))) throw error
+        return client.sendCommand(key, false, args, options)
+      })
+    },
     nodes: () =>
       Promise.all(client.masters.map(async (node) => sender(await client.nodeClient(node), options))),
+    shardOf(key) {
+      const allAway = client.masters.every((node) => node.client !== undefined && !node.client.isReady)
+      return allAway ? undefined : client.slots[slotOf(key)]?.master.address
+    },
     keyPrefix: '',
   }
 }
@@ -97,10 +130,12 @@ function linkToMethods(client: MethodClient): RedisLink {
     ([command, ...args]) =>
       node[`${String(command).toLowerCase()}Buffer`]!(...args)
   const send = caller(client)
+  const keyPrefix = client.options?.keyPrefix ?? ''
   return {
     send: (_key, args) => send(args),
     nodes: async () => (client.nodes?.('master') ?? [client]).map(caller),
-    keyPrefix: client.options?.keyPrefix ?? '',
+    shardOf: (key) => (client.status === 'ready' ? client.slots?.[slotOf(keyPrefix + key)]?.[0] : undefined),
+    keyPrefix,
   }
 }
 

@@ -74,9 +74,10 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
     return { payload, revision: payload, expiresAt: left < 0 ? null : clock() + left }
   }
 
-  async function loadKey(link: RedisLink, key: string): Promise<StoredSession | null> {
-    const answer = await runScript(link, loadScript, key)
-    return Array.isArray(answer) ? rowFrom(answer[0], answer[1]) : null
+  const rowOf = (answer: unknown) => (Array.isArray(answer) ? rowFrom(answer[0], answer[1]) : null)
+
+  function loadKey(link: RedisLink, key: string): Promise<StoredSession | null> {
+    return runScript(link, loadScript, [key], rowOf)
   }
 
   async function insert(link: RedisLink, key: string, payload: Buffer, span: string): Promise<SaveResult> {
@@ -86,16 +87,16 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
     return { saved: false, current: await loadKey(link, key) }
   }
 
-  async function saveIf(
+  function saveIf(
     link: RedisLink,
     key: string,
     payload: Buffer,
     span: string,
     digest: string,
   ): Promise<SaveResult> {
-    const answer = await runScript(link, saveScript, key, digest, span, payload)
-    if (answer === 1) return { saved: true, revision: payload }
-    return { saved: false, current: Array.isArray(answer) ? rowFrom(answer[0], answer[1]) : null }
+    return runScript(link, saveScript, [key, digest, span, payload], (answer) =>
+      answer === 1 ? { saved: true, revision: payload } : { saved: false, current: rowOf(answer) },
+    )
   }
 
   /** Milliseconds from now, as text; '' for ever. */
@@ -123,12 +124,12 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
   return {
     scope: 'network',
 
-    async load(id) {
+    load(id) {
       const key = keyOf(id)
       return access.run((link) => loadKey(link, key))
     },
 
-    async save(id, payload, { expiresAt, expected }) {
+    save(id, payload, { expiresAt, expected }) {
       const key = keyOf(id)
       const bytes = Buffer.isBuffer(payload)
         ? payload
@@ -164,8 +165,10 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
 
     async setAside(id) {
       const key = keyOf(id)
-      await access.run((link) => runScript(link, setAsideScript, key, String(ASIDE)))
+      await access.run((link) => runScript(link, setAsideScript, [key, String(ASIDE)], () => undefined))
     },
+
+    shardOf: (id) => access.shardOf(keyOf(id)),
 
     async ping() {
       await access.run(async (link) => {

@@ -199,7 +199,6 @@ describe('the headers of an answer', () => {
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n',
       'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
       'HTTP/1.1 200 OK\r\nBad Header: 1\r\n\r\n',
-      'HTTP/1.1 000 Zero\r\nContent-Length: 0\r\n\r\n',
       `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`,
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       'SSH-2.0-OpenSSH\r\n',
@@ -211,6 +210,23 @@ describe('the headers of an answer', () => {
       expect(answer).not.toMatch(/transfer-encoding|x: x/i)
       expect(reports).toHaveLength(1)
     }
+  })
+
+  test.each(['000', '099', '101'])('under the status %s, which ends nothing, are a 502', async (status) => {
+    const behind = await rawAnswer(
+      `HTTP/1.1 ${status} What\r\nSet-Cookie: up=1\r\nContent-Length: 4\r\n\r\nbody`,
+    )
+    const { port, reports } = await serveProxy(behind.url, (app) => (req, res) => {
+      res.setHeader('X-Outer', '1')
+      return app(req, res)
+    })
+    const answer = await ask(port, '/')
+    expect(answer).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/)
+    expect(answer).not.toMatch(/set-cookie/i)
+    expect(bodyOf(answer)).toMatch(/^502 Bad Gateway: /)
+    expect(reports).toEqual([
+      `GET: proxy to ${behind.url}: the answer has the status ${Number(status)}, expected 200 to 999`,
+    ])
   })
 
   test('come without a length for 204, which has no body', async () => {

@@ -95,6 +95,15 @@ describe('a WebSocket', () => {
     expect(await exchange(other.port, GET)).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/)
   })
 
+  test.each(['000', '101'])('is a 502 when the upstream answers %s and opens nothing', async (status) => {
+    const behind = await rawAnswer(`HTTP/1.1 ${status} What\r\nContent-Length: 0\r\n\r\n`)
+    const { port, reports } = await serveProxy(behind.url)
+    expect(await exchange(port, GET)).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/)
+    expect(reports).toEqual([
+      `GET: proxy to ${behind.url}: the answer has the status ${Number(status)}, expected 200 to 999`,
+    ])
+  })
+
   test('is a 504 when the upstream says nothing in time', async () => {
     const silent = await rawUpstream(() => {})
     const { port } = await serveProxy({ address: silent.url, proxy_timeout: 1 })

@@ -1,0 +1,42 @@
+// Times that are longer than a timer of Node can be (24.8 days): it would take them for a millisecond.
+
+import { EventEmitter } from 'node:events'
+import { afterEach, expect, it, vi } from 'vitest'
+import { SessionTurns } from '../../src/filters/session-turns.js'
+import { Deadlines } from '../../src/session/deadlines.js'
+import type { Engine } from '../../src/session/state.js'
+import { memoryStore } from '../../src/session/stores/memory.js'
+import { sweepAtIntervals } from '../../src/session/sweeper.js'
+
+afterEach(() => void vi.restoreAllMocks())
+
+it.each([2 ** 31 - 1, 2 ** 31, 1e13])('an operation of a store may take %d ms', async (milliseconds) => {
+  const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
+  let finish = (_: string) => {}
+  const work = new Promise<string>((resolve) => {
+    finish = resolve
+  })
+  const done = new Deadlines(milliseconds).limit(work, () => new Error('late'))
+  expect(warned).not.toHaveBeenCalled()
+  finish('in time')
+  expect(await done).toBe('in time')
+})
+
+it('a request may wait for its turn for 30 days', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
+  const engine = { commit() {} } as Partial<Engine> as Engine
+  const turns = new SessionTurns(engine, { auto: false, lockRequests: false })
+  const limits = { wait: 30 * 86_400_000, queue: 1 }
+  const end = await turns.take('a', limits, new EventEmitter())
+  const next = turns.take('a', limits, new EventEmitter())
+  expect(warned).not.toHaveBeenCalled()
+  end!()
+  expect(await next).toBeTypeOf('function')
+})
+
+it('rows may be swept every 90 days', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
+  const sweeper = sweepAtIntervals(memoryStore(), 90 * 86_400_000, () => {})
+  await sweeper.stop()
+  expect(warned).not.toHaveBeenCalled()
+})
