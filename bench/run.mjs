@@ -14,6 +14,7 @@ const BENCHES = {
   hot: 'many requests of one session at once',
   micro: 'the small steps of a request, one by one',
   cluster: 'workers on a Redis Cluster',
+  trips: 'round trips to the store, and what a session takes there',
   overlap: 'do overlapping requests lose anything?',
   kill: 'what is left when all writers are killed at once?',
   reload: 'does a reload lose a request?',

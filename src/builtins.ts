@@ -67,6 +67,7 @@ export const builtins: Builtins = {
     filters: {
       auth_basic,
       auth_tkt,
+      config,
       grantip,
       lint,
       pony,

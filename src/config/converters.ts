@@ -9,6 +9,8 @@ export interface Converter<T> {
   accepts(value: unknown): value is T
   /** What stands in a file for a value, where that is not its usual text. */
   show?(value: T): string
+  /** For text that it does not take: ` Did you mean "x"?`, or nothing. */
+  hint?(text: string): string
 }
 
 const TRUE = new Set(['true', 'yes', 'on', 'y', 't', '1'])

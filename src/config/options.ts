@@ -149,7 +149,8 @@ export function checkOptions<T extends OptionTable>(
 /** The sentence about a value that an option does not take. */
 export function wrongValue(spec: Option<unknown>, text: string): string {
   const got = spec.secret === true ? 'something else' : text === '' ? 'nothing' : JSON.stringify(text)
-  return `expected ${spec.type.expected}, got ${got}`
+  const hint = spec.secret === true ? '' : (spec.type.hint?.(text) ?? '')
+  return `expected ${spec.type.expected}, got ${got}${hint === '' ? '' : `.${hint}`}`
 }
 
 /** Throws what was found: one as it is, several as OptionErrors. */

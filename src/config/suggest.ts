@@ -1,5 +1,8 @@
 // Did-you-mean: the known name that is nearest to what was written.
 
+/** Nobody reads more names than this in an error. */
+const MAX_LISTED = 20
+
 /** Answers the nearest of `known` to `given`, or undefined when none is close enough to be a likely slip. */
 export function nearest(given: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
@@ -14,20 +17,28 @@ export function nearest(given: string, known: Iterable<string>): string | undefi
   return best
 }
 
-/** ` Did you mean "x"?`, or the list of all there is, or nothing: ready to be put after a full stop. */
+/**
+ * ` Did you mean "x"?`, or the list of all there is (or, of more than 20, where it is), or nothing: ready to be put after a
+ * full stop.
+ */
 export function hint(given: string, known: Iterable<string>): string {
   const names = [...known]
   const near = nearest(given, names)
   if (near !== undefined) return ` Did you mean "${near}"?`
   if (names.length === 0) return ''
-  return ` There is: ${names.join(', ')}.`
+  return names.length > MAX_LISTED
+    ? ' `sessd options` tells what there is.'
+    : ` There is: ${names.join(', ')}.`
 }
 
 /** Like hint, but with the list (of at most 20) as well as the nearest: for a name among names that are not known by heart. */
 export function offer(given: string, known: Iterable<string>): string {
   const names = [...new Set(known)]
   const near = nearest(given, names)
-  const listed = names.length > 20 ? [...names.slice(0, 20), `and ${names.length - 20} more`] : names
+  const listed =
+    names.length > MAX_LISTED
+      ? [...names.slice(0, MAX_LISTED), `and ${names.length - MAX_LISTED} more`]
+      : names
   return (
     (near === undefined ? '' : ` Did you mean "${near}"?`) +
     (names.length === 0 ? '' : ` There is: ${listed.join(', ')}.`)

@@ -2,6 +2,7 @@
 // back before it is too old: where log-out must hold, keep the user in the session.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { makeConf } from '../config/conf.js'
 import { boolean, duration, oneOf, text } from '../config/converters.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { appendCookie, cookieTemplate, findCookie } from '../http/cookies.js'
@@ -63,9 +64,13 @@ declare module '../protocol.js' {
   }
 }
 
-/** egg:Paste#auth_tkt. */
-export function factory(_globalConf: Conf, localConf: Conf): Filter {
-  return make(readOptions(options, localConf), systemClock)
+/** egg:Paste#auth_tkt. As in Paste, a `secret` in [DEFAULT] counts where the section has none. */
+export function factory({ secret }: Conf, localConf: Conf): Filter {
+  const isInherited = localConf.secret === undefined && secret !== undefined
+  return make(
+    readOptions(options, isInherited ? makeConf([...localConf, ['secret', secret]]) : localConf),
+    systemClock,
+  )
 }
 
 /** The same for use in code: `authTkt({ secret, timeout: 3600 })(app)`. Throws OptionError. */

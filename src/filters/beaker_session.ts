@@ -39,7 +39,7 @@ function makeFilter(asked: SessionOptions, code: CodeOptions): Filter {
   for (const secret of [given.secret, given.validate_key]) checkSecret(secret)
   const cookies = sessionCookies(given)
   const engine = makeEngine(given, code)
-  const sockets = sessionSockets(engine)
+  const sockets = sessionSockets(engine, given.socket_check * 1000)
   const filter = sessionFilter({
     engine,
     sockets,
@@ -63,7 +63,11 @@ function makeFilter(asked: SessionOptions, code: CodeOptions): Filter {
   })
   const admin = engine.admin?.(given.key)
   const sessions = admin && sockets.watched(admin)
-  return Object.assign(filter, { close: () => engine.close() }, sessions && { sessions })
+  const close = async () => {
+    await sockets.close()
+    await engine.close()
+  }
+  return Object.assign(filter, { close }, sessions && { sessions })
 }
 
 /** Secrets that stand in documentation, and so are known to everybody. */

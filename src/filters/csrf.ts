@@ -4,6 +4,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { bytes, text, words } from '../config/converters.js'
+import { OptionError } from '../config/errors.js'
 import { checkOptions, option, readOptions, type Values } from '../config/options.js'
 import { answer, refuseUpgrade } from '../http/answer.js'
 import { peekBody } from '../http/body.js'
@@ -61,6 +62,14 @@ export function csrf(given: Partial<Settings> = {}): Filter {
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 function make(settings: Settings): Filter {
+  for (const origin of settings.trusted_origins) {
+    if (origin !== originOf(origin) || origin === 'null') {
+      throw new OptionError(
+        'trusted_origins',
+        `expected origins as in https://www.example.org, got "${origin}"`,
+      )
+    }
+  }
   const isExempt = (path: string) =>
     settings.exempt.some((prefix) => path === prefix || path.startsWith(`${prefix.replace(/\/$/, '')}/`))
   return (next) => {
@@ -91,9 +100,10 @@ function foreignOrigin(req: IncomingMessage, { trusted_origins }: Settings): str
   const site = req.headers['sec-fetch-site']
   if (site === 'same-origin' || site === 'none') return undefined
   if (site !== undefined) return 'the request comes from a page of another site'
-  const own = `${env['wsgi.url_scheme']}://${env.HTTP_HOST}`.toLowerCase()
+  const own = originOf(`${env['wsgi.url_scheme']}://${env.HTTP_HOST}`)
   const from = origin ?? (referer === undefined ? undefined : originOf(referer))
-  if (from === undefined || from === own || trusted_origins.includes(from)) return undefined
+  if (from === undefined || (from === own && own !== 'null') || trusted_origins.includes(from))
+    return undefined
   return 'the request comes from a page of another site'
 }
 

@@ -76,7 +76,7 @@ function makeFilter({ compress_level, min_size, encodings }: Values<typeof optio
   }
 
   function judge(req: IncomingMessage, res: ServerResponse): Verdict {
-    if (res.statusCode === 304) addVary(res) // what it stands for may have it (RFC 9110, 15.4.5)
+    if (res.statusCode === 304) tellAsBefore(req, res)
     if (!isCompressible(res, min_size)) return 'pass'
     addVary(res)
     if (req.method === 'HEAD') return 'pass'
@@ -102,6 +102,14 @@ function isCompressible(res: ServerResponse, minSize: number): boolean {
   if (/(?:^|[\s,])no-transform(?:$|[\s,;])/i.test(String(res.getHeader('Cache-Control') ?? ''))) return false
   const length = res.getHeader('Content-Length')
   return length === undefined || Number(length) >= minSize
+}
+
+/** A 304 has the Vary and the ETag of what it stands for (RFC 9110, 15.4.5): a weak one, if the client got that from us. */
+function tellAsBefore(req: IncomingMessage, res: ServerResponse): void {
+  addVary(res)
+  const etag = res.getHeader('ETag')
+  const known = (req.headers['if-none-match'] ?? '').split(',').map((one) => one.trim())
+  if (typeof etag === 'string' && known.includes(`W/${etag}`)) res.setHeader('ETag', `W/${etag}`)
 }
 
 function addVary(res: ServerResponse): void {

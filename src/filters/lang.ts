@@ -22,6 +22,11 @@ export const options = {
     default: 'lang',
     doc: 'Name of the cookie that keeps it without a session.',
   }),
+  environ_key: option({
+    type: text,
+    default: 'beaker.session',
+    doc: 'The environ_key of the session filter, where it has one of its own.',
+  }),
 } as const
 
 type Settings = Values<typeof options>
@@ -147,7 +152,9 @@ class RequestLanguage implements Language {
   }
 
   #handle(): Environ['beaker.session'] {
-    return environ(this.#req)['beaker.session'] === undefined ? undefined : getSessionHandle(this.#req)
+    const { environ_key } = this.#settings
+    const isThere = Reflect.get(environ(this.#req), environ_key) !== undefined
+    return isThere ? getSessionHandle(this.#req, environ_key) : undefined
   }
 }
 

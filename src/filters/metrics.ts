@@ -37,6 +37,9 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 const EVENTS = new Set<string>([
   'conflict',
+  'merged',
+  'retried',
+  'swept',
   'gone',
   'expired',
   'corrupt',
@@ -108,7 +111,7 @@ class Numbers {
       '# HELP sessd_session_events_total What happened to sessions in this process.',
       '# TYPE sessd_session_events_total counter',
       ...[...this.events].map(([type, value]) => `sessd_session_events_total{type="${type}"} ${value}`),
-      '# HELP sessd_store_operations_total Operations of stores outside this process; late: not answered in time; refused: the store is known to be away.',
+      '# HELP sessd_store_operations_total Operations of stores, but for our own in memory; late: not answered in time; refused: the store is known to be away.',
       '# TYPE sessd_store_operations_total counter',
       ...[...this.outcomes].map(([labels, value]) => `sessd_store_operations_total{${labels}} ${value}`),
       '# HELP sessd_store_operation_seconds How long operations of stores took, whatever became of them.',
@@ -131,8 +134,9 @@ function add(counts: Map<string, number>, key: string, amount = 1): void {
 function make({ path }: Values<typeof options>): Filter {
   const numbers = new Numbers()
   const listen = (message: unknown) => {
-    const { type } = message as SessionEvent
-    add(numbers.events, EVENTS.has(type) ? type : 'other')
+    const event = message as SessionEvent
+    const { type } = event
+    add(numbers.events, EVENTS.has(type) ? type : 'other', type === 'swept' ? event.count : 1)
   }
   const listenToStores = (message: unknown) => numbers.countOperation(message as StoreOperation)
   diagnostics_channel.subscribe('sessd:session', listen)

@@ -7,7 +7,8 @@ import type { Conf } from '../protocol.js'
 import { systemClock } from '../session/clock.js'
 import type { SessionStore } from '../session/store.js'
 import { options, type SessionOptions } from './session-options.js'
-import { allStoreSettings, findStoreType, isTypeName, type StoreContext } from './session-stores.js'
+import type { StoreContext } from './session-store-type.js'
+import { allStoreSettings, findStoreType, isTypeName } from './session-stores.js'
 
 const PREFIXES = ['beaker.session.', 'session.']
 
@@ -32,8 +33,8 @@ export async function readSessionConf(globalConf: Conf, localConf: Conf): Promis
   const cacheDir = localConf.cache_dir ?? globalConf.cache_dir
   const dataDir = read.data_dir ?? (cacheDir && join(cacheDir, 'sessions'))
   const given: SessionOptions = { ...read, data_dir: dataDir }
-  const store = storeType?.open({ ...read, data_dir: dataDir }, contextOf(given, globalConf, localConf))
-  await tryPlace(store)
+  const context = contextOf(given, globalConf, localConf)
+  const store = await storeType?.open({ ...read, data_dir: dataDir }, context)
   return { given, store }
 }
 
@@ -104,16 +105,4 @@ function contextOf(given: SessionOptions, globalConf: Conf, localConf: Conf): St
 function typed(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true'
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
-}
-
-/** A directory that can't be used is a mistake of the file. A server that is away may be back soon. */
-async function tryPlace(store: SessionStore | undefined): Promise<void> {
-  if (store === undefined || store.scope === 'network') return
-  try {
-    await store.ping?.()
-  } catch (error) {
-    // What could not be made can't be put away either.
-    await Promise.resolve(store.close?.()).catch(() => {})
-    throw new OptionError('beaker.session.data_dir', (error as Error).message, { cause: error })
-  }
 }

@@ -2,7 +2,7 @@
 
 import * as type from '../config/converters.js'
 import { type OwnExport, ownExport } from './own-export.js'
-import { isTypeName, TYPE_NAMES } from './session-stores.js'
+import { hint, isTypeName, TYPE_NAMES } from './session-stores.js'
 
 export const cookieExpires: type.Converter<boolean | number> = {
   expected: 'true (until the browser is closed), false (never), or a time as in 300, 30m, 12h or 7d',
@@ -84,6 +84,7 @@ export const storeName: type.Converter<string> = {
     return isTypeName(name) ? name : undefined
   },
   accepts: (value): value is string => typeof value === 'string' && storeName.parse(value) !== undefined,
+  hint: (text) => hint(text.trim()),
 }
 
 export const text: type.Converter<string> = {

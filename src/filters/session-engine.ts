@@ -15,7 +15,7 @@ import type { SessionStore } from '../session/store.js'
 import { StoredSessions } from '../session/stored-sessions.js'
 import { fileStore } from '../session/stores/file.js'
 import { beakerLockOptions } from '../session/stores/file-flock.js'
-import { memoryStore } from '../session/stores/memory.js'
+import { isMemoryStore, memoryStore } from '../session/stores/memory.js'
 import { expressSession, type Takeover, translate } from '../session/takeover.js'
 import { importExport } from './own-export.js'
 import { containerOf, makeCodec, makeSeal, signingKeys, storeType } from './session-formats.js'
@@ -85,8 +85,8 @@ function storedEngine(
   }
   const keys = signingKeys(given)
   const bare = code.store ?? makeStore(given, clock, settings)
-  // What is in this process can be neither slow nor away.
-  const store = bare.scope === 'process' ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
+  // The scope says nothing of that: a store for express-session is this process' own, and its server is elsewhere.
+  const store = isMemoryStore(bare) ? bare : guardedStore(bare, { timeout: given.store_timeout * 1000 })
   return new StoredSessions<unknown>({
     store,
     users: given.format === 'sessd' ? { limit: given.max_sessions_per_user } : undefined,

@@ -38,9 +38,9 @@ export function sessionFilter(config: SessionFilterSettings): Filter {
       app.upgrade = (req, socket, head) => {
         const handle = attach(config, req)
         handle.ended()
-        const { id } = handle
-        if (id !== null) config.sockets?.add(id, socket)
+        const ticket = handle.ticket()
         next.upgrade!(req, socket, head)
+        if (ticket !== null && !socket.destroyed) config.sockets?.add(ticket, socket, handle.loading)
       }
     }
     return app

@@ -81,7 +81,8 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
   readonly #config: SessionFilterConfig
   readonly #req: IncomingMessage
   #state: SessionState | null = null
-  #loading: Promise<Session> | null = null
+  /** The session, once somebody has asked for it. */
+  loading: Promise<Session> | null = null
   /** The handler threw. */
   #failed = false
   /** The app asked for something to be stored. */
@@ -98,7 +99,7 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
 
   get id(): string | null {
     if (this.#state !== null) return this.#state.isNew ? null : this.#state.id
-    const ticket = this.#ticket()
+    const ticket = this.ticket()
     return ticket === null ? null : this.#config.engine.idOf(ticket)
   }
 
@@ -107,8 +108,8 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
   }
 
   load<T extends object>(): Promise<Session<T>> {
-    this.#loading ??= this.#open()
-    return this.#loading as unknown as Promise<Session<T>>
+    this.loading ??= this.#open()
+    return this.loading as unknown as Promise<Session<T>>
   }
 
   get users(): Users {
@@ -133,7 +134,7 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
     if (!lockRequests) return turns.take(id, limits, res)
     // Who has the lock keeps all others out, and must not wait for a turn: whose it is may be waiting for the lock.
     const take = () => (this.#state?.release ? NO_TURN : turns.take(id, limits, res))
-    const turn = this.#loading === null ? take() : this.#loading.then(take)
+    const turn = this.loading === null ? take() : this.loading.then(take)
     const unlock = () => isGone(res) && this.#state?.unlock()
     return lockedTurn(turn, () => this.load(), unlock)
   }
@@ -212,7 +213,7 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
   }
 
   /** What the request proves: a good value from the first source that has one. */
-  #ticket(): unknown {
+  ticket(): unknown {
     for (const source of this.#config.sources) {
       const ticket = readTicket(this.#config, source, this.#req)
       if (ticket !== null) {
@@ -227,7 +228,7 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
   #open(): Promise<Session> {
     const { engine, lockRequests } = this.#config
     try {
-      const ticket = this.#ticket()
+      const ticket = this.ticket()
       const state = ticket === null ? engine.create() : engine.load(ticket)
       if (lockRequests) return this.#openLocked(state)
       return isPromise(state)

@@ -18,7 +18,10 @@ const SLIPS: Readonly<Record<Exclude<LogKind, 'store'>, string>> = {
 const log = logger('sessd.session')
 
 const EVENTS: Readonly<Record<SessionEvent['type'], readonly [Level, string]>> = {
-  conflict: ['debug', 'another request stored the session first: the changes were merged'],
+  conflict: ['debug', 'another request stored the session first'],
+  retried: ['debug', 'a session was stored anew, on top of what another request had stored'],
+  merged: ['debug', 'a change of a session was merged with those of other requests'],
+  swept: ['debug', 'expired sessions were removed'],
   gone: ['debug', 'the session was ended elsewhere: nothing was stored'],
   expired: ['debug', 'a session had expired'],
   corrupt: ['info', 'a session could not be read'],
@@ -36,6 +39,7 @@ diagnostics_channel.subscribe('sessd:session', (message) => {
   const event = message as SessionEvent
   const [level, sentence] = EVENTS[event.type]
   if ('error' in event) log[level]({ err: event.error }, sentence)
+  else if ('count' in event) log[level]({ count: event.count }, sentence)
   else log[level](sentence)
 })
 

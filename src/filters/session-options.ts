@@ -62,6 +62,12 @@ export const options = {
     unit: 'seconds',
     doc: 'How often expired rows are removed in the background. 0: never; see `sessd sessions purge`.',
   }),
+  socket_check: option({
+    type: type.duration(0),
+    default: 30,
+    unit: 'seconds',
+    doc: 'How often it is looked whether the session of an open WebSocket is still there. 0: never; only what this process ends is noticed.',
+  }),
   max_sessions_per_user: option({
     type: type.integer(1),
     default: undefined,

@@ -4,52 +4,27 @@
 import { join } from 'node:path'
 import { OptionError } from '../config/errors.js'
 import type { OptionTable, Values } from '../config/options.js'
-import type { Clock } from '../session/clock.js'
+import { nearest } from '../config/suggest.js'
 import type { SessionStore } from '../session/store.js'
-
-/** What a store is told besides its own settings. Times are milliseconds. */
-export interface StoreContext {
-  readonly format: 'sessd' | 'beaker' | 'beaker-1.11'
-  /** How long a row lives that doesn't say it; null: for ever. */
-  readonly lifetime: number | null
-  /** How long an operation may take. */
-  readonly timeout: number
-  readonly clock: Clock
-  /** The directory of the INI: packages of the user's are looked for from there. */
-  readonly directory: string
-  /** What stands under `express.`, for the constructor of such a store. */
-  readonly express: Readonly<Record<string, string | number | boolean>>
-}
-
-/** A kind of store: its settings, and how to make one of them. */
-export interface StoreType {
-  readonly options: OptionTable
-  /** Makes a store. Throws OptionError for settings that are no good to it. */
-  open(given: Readonly<Record<string, unknown>>, context: StoreContext): SessionStore
-}
-
-function storeType<T extends OptionTable>(
-  options: T,
-  open: (given: Values<T>, context: StoreContext) => SessionStore,
-): StoreType {
-  return { options, open: (given, context) => open(given as Values<T>, context) }
-}
+import { needs, type StoreContext, type StoreType, storeType, tryPlace } from './session-store-type.js'
 
 const isBeaker = ({ format }: StoreContext) => format !== 'sessd'
 
 const redis = (cluster: boolean) => async () => {
   const { redisStore, options, beakerKeys } = await import('../session/stores/redis.js')
-  return storeType(options, ({ url, redis_prefix, redis_ca }, context) => {
+  const { importRedis } = await import('../session/stores/redis-open.js')
+  const make = ({ url, redis_prefix, redis_ca }: Values<typeof options>, context: StoreContext) => {
     const { timeout, clock } = context
     const names = isBeaker(context) ? beakerKeys : { prefix: 'sessd:' }
     const keys = redis_prefix === undefined ? names : { ...names, prefix: redis_prefix }
     return redisStore({ url, cluster, ca: redis_ca, keys, timeout, clock })
-  })
+  }
+  return storeType(options, make, () => [needs(importRedis)])
 }
 
 const database = async () => {
-  const { databaseStore, options } = await import('../session/stores/database.js')
-  return storeType(options, (given, context) => {
+  const { databaseStore, importDriver, options } = await import('../session/stores/database.js')
+  const make = (given: Values<typeof options>, context: StoreContext) => {
     const { timeout, clock, lifetime } = context
     return databaseStore({
       url: given.url,
@@ -63,6 +38,10 @@ const database = async () => {
       timeout,
       clock,
     })
+  }
+  return storeType(options, make, (store, { url }) => {
+    const driver = importDriver(url)
+    return [driver === null ? tryPlace(store, 'url') : needs(() => driver)]
   })
 }
 
@@ -76,25 +55,33 @@ const types: Readonly<Record<string, () => Promise<StoreType>>> = {
   file: async () => {
     const { fileStore, options } = await import('../session/stores/file.js')
     const { beakerLockOptions } = await import('../session/stores/file-flock.js')
-    return storeType(options, (given, context) => {
+    const make = (given: Values<typeof options>, context: StoreContext) => {
       const { clock, lifetime, timeout } = context
       const directory = directoryOf('file', given.file_dir, given.data_dir)
       const { lock_dir: lockDirectory, fsync } = given
       const bare = isBeaker(context)
       const flock = beakerLockOptions(given, bare)
       return fileStore({ directory, lockDirectory, flock, fsync, bare, lifetime, timeout, clock })
-    })
+    }
+    return storeType(options, make, (store, { file_dir }) => [
+      tryPlace(store, file_dir === undefined ? 'data_dir' : 'file_dir'),
+    ])
   },
   dbm: async () => {
     const { lmdbStore, options } = await import('../session/stores/lmdb.js')
-    return storeType(options, (given, context) => {
+    const { importLmdb } = await import('../session/stores/lmdb-environment.js')
+    const make = (given: Values<typeof options>, context: StoreContext) => {
       if (isBeaker(context)) {
         const reason = "Beaker's own dbm files can't be shared: take file, or a database"
         throw new OptionError('beaker.session.type', reason)
       }
       const directory = directoryOf('dbm', given.dbm_dir, given.data_dir)
       return lmdbStore({ directory, fsync: given.fsync, clock: context.clock })
-    })
+    }
+    return storeType(options, make, (store, { dbm_dir }) => [
+      needs(importLmdb),
+      tryPlace(store, dbm_dir === undefined ? 'data_dir' : 'dbm_dir'),
+    ])
   },
   'ext:database': database,
   'ext:sqla': database,
@@ -120,10 +107,13 @@ const types: Readonly<Record<string, () => Promise<StoreType>>> = {
   },
   'ext:mongodb': async () => {
     const { mongodbStore, options } = await import('../session/stores/mongodb.js')
-    return storeType(options, ({ url, mongodb_collection: collection }, context) => {
+    const { importMongodb } = await import('../session/stores/mongodb-collection.js')
+    const make = (given: Values<typeof options>, context: StoreContext) => {
+      const { url, mongodb_collection: collection } = given
       const { timeout, clock } = context
       return mongodbStore({ url, collection, beaker: isBeaker(context), timeout, clock })
-    })
+    }
+    return storeType(options, make, () => [needs(importMongodb)])
   },
 }
 
@@ -142,8 +132,27 @@ export const TYPE_NAMES: readonly string[] = [
   ...Object.keys(ALIASES),
 ]
 
+/** What people call a store that has another name here. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  lmdb: 'dbm',
+  mongo: 'ext:mongodb',
+  mysql: 'ext:database',
+  postgres: 'ext:database',
+  postgresql: 'ext:database',
+  sqlite: 'ext:database',
+  valkey: 'ext:redis',
+}
+
+/** ` Did you mean "ext:redis"?` for a name that there isn't, or nothing: ready to be put after a full stop. */
+export function hint(name: string): string {
+  const bare = name.toLowerCase().replace(/^(ext|express)[:.]?/, '')
+  const other = Object.hasOwn(OTHER_NAMES, bare) ? OTHER_NAMES[bare] : undefined
+  const found = other ?? TYPE_NAMES.find((known) => known === `ext:${bare}`) ?? nearest(name, TYPE_NAMES)
+  return found === undefined ? '' : ` Did you mean "${found}"?`
+}
+
 export function isTypeName(name: string): boolean {
-  return TYPE_NAMES.includes(name) || /^express:.+/.test(name) || name === 'ext:google'
+  return TYPE_NAMES.includes(name) || /^express:[^#\s]/.test(name) || name === 'ext:google'
 }
 
 /** The store type of a name. `type = cookie` is none. Rejects with OptionError for a name that there isn't. */
@@ -171,19 +180,34 @@ async function chain(): Promise<StoreType> {
   const names = Object.keys(types)
   const members = await Promise.all(names.map((name) => types[name]!()))
   const tables = Object.assign({}, ...members.map(({ options }) => optional(options)))
-  return storeType({ ...tables, ...options } as typeof options, (given, context) => {
-    const maxAge = given['chain.max_age'] * 1000
-    const stores = given['chain.stores'].map((name) => {
-      const member = members[names.indexOf(ALIASES[name] ?? name)]
-      if (member !== undefined) return member.open(given, context)
-      throw new OptionError(
-        'beaker.session.chain.stores',
-        `no such store: "${name}". There is: ${names.join(', ')}`,
-      )
-    })
-    return chainStore(stores, { maxAge, clock: context.clock })
-  })
+  return {
+    options: { ...tables, ...options },
+    async open(given, context) {
+      const settings = given as Values<typeof options>
+      const asked = settings['chain.stores'].map((name) => {
+        const member = members[names.indexOf(ALIASES[name] ?? name)]
+        if (member !== undefined) return member
+        throw new OptionError(
+          IN_CHAIN,
+          `no such store: "${name}".${hint(name)} There is: ${names.join(', ')}`,
+        )
+      })
+      const stores: SessionStore[] = []
+      try {
+        for (const member of asked) stores.push(await member.open(given, context))
+      } catch (error) {
+        await Promise.allSettled(stores.map((store) => store.close?.()))
+        throw error instanceof OptionError && error.key === 'beaker.session.type'
+          ? new OptionError(IN_CHAIN, error.reason, { cause: error })
+          : error
+      }
+      return chainStore(stores, { maxAge: settings['chain.max_age'] * 1000, clock: context.clock })
+    },
+  }
 }
+
+/** Where a chain names its members, each with what would be its `type` alone. */
+const IN_CHAIN = 'beaker.session.chain.stores'
 
 /** In a chain nobody knows beforehand whose settings are needed: each store says itself what it lacks. */
 function optional(table: OptionTable): OptionTable {
@@ -194,16 +218,23 @@ function optional(table: OptionTable): OptionTable {
 
 /** Any store for express-session from npm. */
 async function express(specifier: string): Promise<StoreType> {
-  const { expressStore } = await import('../session/stores/express.js')
-  return storeType({}, (_given, context) => {
-    if (isBeaker(context)) {
-      const reason = `express:${specifier} keeps rows of express-session: it needs format = sessd`
-      throw new OptionError('beaker.session.format', reason)
-    }
-    const { directory: from, express: settings, timeout, clock } = context
-    const source = { package: specifier, options: settings, from }
-    return expressStore(source, { timeout, clock })
-  })
+  const { expressStore, importExpressStore } = await import('../session/stores/express.js')
+  return {
+    options: {},
+    async open(_given, context) {
+      if (isBeaker(context)) {
+        const reason = `express:${specifier} keeps rows of express-session: it needs format = sessd`
+        throw new OptionError('beaker.session.format', reason)
+      }
+      const { directory: from, express: settings, timeout, clock } = context
+      try {
+        const store = await importExpressStore({ package: specifier, options: settings, from })
+        return expressStore(store, { timeout, clock, closes: true })
+      } catch (error) {
+        throw new OptionError('beaker.session.type', (error as Error).message, { cause: error })
+      }
+    },
+  }
 }
 
 function directoryOf(type: string, own: string | undefined, dataDir: string | undefined): string {

@@ -9,30 +9,11 @@ export interface HeldCall {
   readonly args: unknown[]
 }
 
-export interface Held {
-  /** Whether the head is held too. */
-  readonly head: boolean
-  readonly calls: readonly HeldCall[]
-  /** The app was told to wait for 'drain'. */
-  readonly refusedWrite: boolean
-  add(method: keyof Originals, args: unknown[]): void
-  /** Puts the response back as it was; the caller makes the calls. */
-  release(): void
-  /** The calls will never be made: tells their callbacks. */
-  abandon(error: unknown): void
-}
-
 /** What a response says of itself, with the held calls taken for made. */
-const HEAD_SENT: PropertyDescriptorMap = {
-  headersSent: { configurable: true, get: () => true },
-  setHeader: { configurable: true, value: () => refuse('set') },
-  setHeaders: { configurable: true, value: () => refuse('set') },
-  appendHeader: { configurable: true, value: () => refuse('append') },
-  removeHeader: { configurable: true, value: () => refuse('remove') },
-}
-const ENDED: PropertyDescriptorMap = {
-  writableEnded: { configurable: true, get: () => true },
-}
+const SAYS_YES: PropertyDescriptor = { configurable: true, get: () => true }
+const refuseSet = () => refuse('set')
+const refuseAppend = () => refuse('append')
+const refuseRemove = () => refuse('remove')
 
 /** What Node throws at those who come too late for the head. */
 export function refuse(verb: string): never {
@@ -43,47 +24,74 @@ export function refuse(verb: string): never {
 
 /** Makes `res` look ended; answers a function that undoes it. */
 export function maskEnd(res: ServerResponse): () => void {
-  return mask(res, ENDED)
+  Object.defineProperty(res, 'writableEnded', SAYS_YES)
+  return () => unmask(res, END_MASK)
 }
 
-function mask(res: ServerResponse, properties: PropertyDescriptorMap): () => void {
-  Object.defineProperties(res, properties)
-  return () => {
-    for (const name of Object.keys(properties)) delete (res as unknown as Record<string, unknown>)[name]
+/** Makes the head of `res` look sent. */
+function maskHead(res: ServerResponse): void {
+  res.setHeader = refuseSet
+  res.setHeaders = refuseSet
+  res.appendHeader = refuseAppend
+  res.removeHeader = refuseRemove
+  Object.defineProperty(res, 'headersSent', SAYS_YES)
+}
+
+/** Newest first: V8 takes back the property that came last, and any other makes the object a slow one for good. */
+const HEAD_MASK = ['headersSent', 'removeHeader', 'appendHeader', 'setHeaders', 'setHeader']
+const END_MASK = ['writableEnded']
+
+function unmask(res: ServerResponse, names: readonly string[]): void {
+  for (const name of names) delete (res as unknown as Record<string, unknown>)[name]
+}
+
+/** A class, as an object with a getter of its own would be kept by V8 until the next full collection. */
+export class Held {
+  /** Whether the head is held too. */
+  readonly head: boolean
+  readonly calls: HeldCall[] = []
+  readonly #res: ServerResponse
+  #ended = false
+  #refusedWrite = false
+  #released = false
+
+  /** Holds `res`. With `head`, its head is still to be written. */
+  constructor(res: ServerResponse, head: boolean) {
+    this.#res = res
+    this.head = head
+    if (head) maskHead(res)
   }
-}
 
-/** Holds `res`. With `head`, its head is still to be written. */
-export function holdBack(res: ServerResponse, head: boolean): Held {
-  const calls: HeldCall[] = []
-  let ended = false
-  let refusedWrite = false
-  const unmask = head ? [mask(res, HEAD_SENT)] : []
-  return {
-    head,
-    calls,
-    get refusedWrite() {
-      return refusedWrite && !ended
-    },
-    add(method, args) {
-      if (ended) {
-        if (method === 'write') answerCallback(args, writeAfterEnd())
-        else if (method === 'end') callWhenFinished(res, args)
-        return
-      }
-      calls.push({ method, args })
-      if (method === 'write') refusedWrite = true
-      if (method === 'end') {
-        ended = true
-        unmask.push(maskEnd(res))
-      }
-    },
-    release() {
-      for (const undo of unmask.splice(0)) undo()
-    },
-    abandon(error) {
-      for (const { args } of calls) answerCallback(args, error)
-    },
+  /** The app was told to wait for 'drain'. */
+  get refusedWrite(): boolean {
+    return this.#refusedWrite && !this.#ended
+  }
+
+  add(method: keyof Originals, args: unknown[]): void {
+    if (this.#ended) {
+      if (method === 'write') answerCallback(args, writeAfterEnd())
+      else if (method === 'end') callWhenFinished(this.#res, args)
+      return
+    }
+    this.calls.push({ method, args })
+    if (method === 'write') this.#refusedWrite = true
+    if (method === 'end') {
+      this.#ended = true
+      maskEnd(this.#res)
+    }
+  }
+
+  /** Puts the response back as it was; the caller makes the calls. */
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    if (this.#ended) unmask(this.#res, END_MASK)
+    if (this.head) unmask(this.#res, HEAD_MASK)
+  }
+
+  /** The calls will never be made: tells their callbacks. */
+  abandon(error: unknown): void {
+    for (const { args } of this.calls) answerCallback(args, error)
   }
 }
 

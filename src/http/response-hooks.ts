@@ -7,7 +7,7 @@
 import type { ServerResponse } from 'node:http'
 import type { MaybePromise } from '../protocol.js'
 import { takeHead } from './head-arguments.js'
-import { answerCallback, type Held, holdBack, refuse } from './held-response.js'
+import { answerCallback, Held, refuse } from './held-response.js'
 import { filterMethods, type ResponseFilter } from './response-filter.js'
 
 /** Something that has work to do on a response. Of several, the one that was added last runs first. */
@@ -23,7 +23,7 @@ export interface ResponseHook {
   /** Whether something must be done before more of the body leaves; asked at each write after the head. */
   wantsBody(): boolean
   beforeBody(): MaybePromise<void>
-  /** The response was ended by the app. */
+  /** The response was ended, by the app or because a hook failed. */
   ended?(): void
   /** Set by hookResponse: the hook of the same layer that was there before. */
   outer: ResponseHook | null
@@ -158,9 +158,14 @@ function writeAt(res: Hooked, layer: Layer, args: unknown[]): boolean {
 function endAt(res: Hooked, layer: Layer, args: unknown[]): ServerResponse {
   if (ready(res, layer, 'end', args)) {
     pass(res, layer, 'end', args)
-    for (let hook = layer.hook; hook !== null; hook = hook.outer) hook.ended?.()
+    tellEnded(layer)
   }
   return res
+}
+
+/** Also those that did nothing, because another one failed before: they may hold what others wait for. */
+function tellEnded(layer: Layer): void {
+  for (let hook = layer.hook; hook !== null; hook = hook.outer) hook.ended?.()
 }
 
 function flushHeadersAt(res: Hooked, layer: Layer): void {
@@ -221,7 +226,7 @@ function ready(res: Hooked, layer: Layer, method: keyof Originals, args: unknown
   }
   const head = layer.phase === 'open'
   layer.phase = 'held'
-  layer.held = holdBack(res, head)
+  layer.held = new Held(res, head)
   layer.held.add(method, args)
   waiting.then(
     () => release(res, layer),
@@ -300,6 +305,7 @@ function fail(res: Hooked, layer: Layer, error: unknown): void {
   if (res.headersSent) {
     layer.phase = 'failed'
     res.destroy(error as Error)
+    for (let outside: Layer | null = layer; outside !== null; outside = outside.outer) tellEnded(outside)
     held?.abandon(error)
     return
   }
@@ -315,6 +321,7 @@ function fail(res: Hooked, layer: Layer, error: unknown): void {
   res.setHeader('Cache-Control', 'no-store')
   pass(res, layer, 'end', [body, 'utf8'])
   layer.phase = 'failed'
+  tellEnded(layer)
   held?.abandon(error)
   // Who waits with more of the body may go on: it leads nowhere, but to its end.
   if (held?.refusedWrite === true) res.emit('drain')

@@ -4,7 +4,9 @@ import { publish } from './events.js'
 import { isPromise } from './maybe-promise.js'
 
 export class Background {
-  readonly #running = new Set<Promise<unknown>>()
+  /** Only counted: in a Set of so many short lives each would outlive its request, until the next full collection. */
+  #running = 0
+  #onIdle: (() => void)[] = []
 
   /** Does what costs no data when it fails. */
   run(work: () => unknown): void {
@@ -19,13 +21,20 @@ export class Background {
 
   /** Keeps an eye on work that answers for itself. */
   follow(work: Promise<unknown>): void {
-    this.#running.add(work)
-    const done = () => this.#running.delete(work)
-    work.then(done, done)
+    this.#running++
+    work.then(this.#done, this.#done)
   }
 
   /** Resolves when nothing is under way. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onIdle.push(resolve)
+    })
+  }
+
+  readonly #done = (): void => {
+    if (--this.#running > 0 || this.#onIdle.length === 0) return
+    for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 }

@@ -31,6 +31,8 @@ export interface CookieSessionsOptions<E> {
 }
 
 interface Opened<E> {
+  /** The cookie's; '' without one. */
+  readonly value: string
   readonly id: string
   readonly document: Document<E>
   readonly stale: boolean
@@ -59,9 +61,12 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   readonly #maxLength: number
   /** Whether all log-outs are of this process: then what is in #newest is not ended, or says so. */
   readonly #alone: boolean
-  /** Cookies opened or made before. Their documents are shared and never changed. */
+  /**
+   * Cookies that are expected to come again: those that came, and those that replaced them. Not those of new sessions,
+   * which most often are of somebody who keeps no cookies. Their documents are shared and never changed.
+   */
   readonly #opened = new SeenValues<Opened<E>>()
-  /** The newest version of each session that this process made. */
+  /** The newest version of each session that came here. */
   readonly #newest = new RecentMap<Document<E> | typeof ENDED>(CAPACITY)
 
   constructor(options: CookieSessionsOptions<E>) {
@@ -78,8 +83,8 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     const known = this.#opened.get(value)
     if (known !== undefined) return known
     const sealed = this.#seal.open(value)
-    const opened = sealed === null ? null : this.#read(sealed.row, sealed.outdated)
-    if (opened !== null) this.#opened.set(ownText(value), opened)
+    const opened = sealed === null ? null : this.#read(ownText(value), sealed.row, sealed.outdated)
+    if (opened !== null) this.#opened.set(opened.value, opened)
     return opened
   }
 
@@ -100,7 +105,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   find(id: string): MaybePromise<SessionState<E> | null> {
     const document = this.#newest.get(id)
     if (document === undefined || document === ENDED) return null
-    return after(this.load({ id, document, stale: false, unwritable: null }), (state) =>
+    return after(this.load({ value: '', id, document, stale: false, unwritable: null }), (state) =>
       state.isNew ? null : state,
     )
   }
@@ -135,7 +140,7 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     await this.#revocations?.close?.()
   }
 
-  #read(row: Uint8Array, stale: boolean): Opened<E> | null {
+  #read(value: string, row: Uint8Array, stale: boolean): Opened<E> | null {
     let document: Document<E>
     let unwritable: ForeignSession | null = null
     try {
@@ -151,22 +156,24 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
       } else throw error
     }
     const { id } = document
-    return id === undefined || !isId(id) ? null : { id, document, stale, unwritable }
+    return id === undefined || !isId(id) ? null : { value, id, document, stale, unwritable }
   }
 
   #open(ticket: Opened<E>, ended: boolean): SessionState<E> {
-    if (ended) return this.create()
     const newest = this.#newest.get(ticket.id)
-    const known = newest === undefined || newest === ENDED ? undefined : newest
-    const overtaken = known !== undefined && known !== ticket.document && isNewer(known, ticket.document)
-    const document = overtaken ? known : ticket.document
+    if (ended || newest === ENDED) return this.create()
+    const overtaken = newest !== undefined && newest !== ticket.document && isNewer(newest, ticket.document)
+    const document = overtaken ? newest : ticket.document
     const now = this.#clock()
     const accessed = Math.min(document.accessed ?? document.created ?? now, now)
     if (isExpired(this.#settings, document.created, accessed, now) || now - accessed > LONGEST_COOKIE) {
       publish({ type: 'expired' })
       return this.create()
     }
-    const state = new CookieState(this, new SessionData(this.#codec, document), rowOf(ticket.id), accessed)
+    if (newest === undefined) this.#newest.set(ticket.id, document)
+    const data = new SessionData(this.#codec, document)
+    const state = new CookieState(this, data, rowOf(ticket.id), accessed)
+    state.value = ticket.value
     state.unwritable = ticket.unwritable
     if ((ticket.stale || overtaken) && ticket.unwritable === null) state.cookie = 'set'
     return state
@@ -202,15 +209,18 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
     document.id = id
     document.created ??= now
     // Versions are told apart by this time, so no two of them may share it.
-    document.accessed = known === undefined ? now : Math.max(now, (known.accessed ?? now) + 1)
+    document.accessed = from === null ? now : Math.max(now, (base.accessed ?? 0) + 1)
     const value = this.#seal.seal(this.#codec.encode(document))
     if (value.length > this.#maxLength) throw new CookieTooLong(value.length, this.#maxLength)
+    if (from !== null) {
+      this.#opened.set(value, { value, id, document, stale: false, unwritable: null })
+      this.#newest.set(id, document)
+    }
     if (state instanceof CookieState) {
+      if (state.value !== '') this.#opened.delete(state.value)
       state.value = value
       state.sealed = document
     }
-    this.#opened.set(value, { id, document, stale: false, unwritable: null })
-    this.#newest.set(id, document)
     if (state.stored(document, change, rowOf(id), state.life)) state.cookie = 'set'
   }
 
@@ -261,9 +271,10 @@ export class CookieSessions<E> implements Engine<Opened<E>> {
   }
 }
 
-/** Remembers the cookie that was made last: the value, and the document in it. */
 class CookieState<E> extends SessionState<E> {
+  /** The cookie that came, or the one that was made last; '': none. */
   value = ''
+  /** What was sealed into it here. */
   sealed: Document<E> | null = null
 }
 

@@ -1,8 +1,8 @@
 // How long one waits for a backend that may never answer. All wait equally long, so they stand in one line, and one
 // timer serves them all; it keeps no process alive.
 
-/** Node takes longer ones for a millisecond. */
-const LONGEST_TIMER = 2 ** 31 - 1
+/** The longest time for a timer, in milliseconds: Node takes longer ones for a millisecond. */
+export const LONGEST_TIMER = 2 ** 31 - 1
 
 /** In a list of its own making: a Set of so many short lives costs ten times as much. */
 class Waiter {

@@ -3,9 +3,15 @@
 
 import diagnostics_channel from 'node:diagnostics_channel'
 
-/** `conflict`: somebody else stored first, and the changes were merged. `gone`: ended elsewhere, nothing stored. */
+/**
+ * `conflict`: a save found that somebody else had stored first. `retried`: it was made again, on top of that. `merged`: a
+ * change was stored on top of others' that it did not know, in one save with them or after. Under `on_conflict = fail` there
+ * are conflicts alone. `gone`: ended elsewhere, nothing stored. `swept`: so many expired rows were removed in one round.
+ */
 export type SessionEvent =
   | { readonly type: 'conflict'; readonly attempt: number }
+  | { readonly type: 'merged' | 'retried' }
+  | { readonly type: 'swept'; readonly count: number }
   | { readonly type: 'gone' | 'expired' | 'corrupt' | 'foreign' }
   | { readonly type: 'background-failed'; readonly error: unknown }
   /** The breaker of a store opened, or closed again. */
@@ -21,7 +27,7 @@ export function publish(event: SessionEvent): void {
   if (channel.hasSubscribers) channel.publish(event)
 }
 
-/** One operation of a store outside this process, as it ended: also on time-outs, and when the breaker refused it. */
+/** One operation of any store but our own in memory, as it ended: also on time-outs, and when the breaker refused it. */
 export interface StoreOperation {
   readonly operation: 'load' | 'save' | 'delete' | 'touch' | 'ping' | 'setAside'
   /** How long it took. */

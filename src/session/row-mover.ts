@@ -6,8 +6,16 @@ import { applyChange, type Change } from './change.js'
 import type { Clock } from './clock.js'
 import type { Codec, Document } from './codec.js'
 import { publish } from './events.js'
+import { pauseAfter } from './retry.js'
 import type { Known, RowWriter, RowWriterOptions } from './row-writer.js'
-import { blankDocument, isVacant, MAX_ATTEMPTS, SessionConflict, type SessionSettings } from './settings.js'
+import {
+  blankDocument,
+  isVacant,
+  MAX_ATTEMPTS,
+  SessionConflict,
+  type SessionSettings,
+  tooManyConflicts,
+} from './settings.js'
 import type { Row, SessionState } from './state.js'
 import type { Revision, SaveResult, SessionStore } from './store.js'
 
@@ -54,6 +62,7 @@ export class RowMover<E> {
     change: Change<E> | undefined,
   ): Promise<{ document: Document<E>; row: Row } | null> {
     let known: Known<E> = { document: state.data.base, revision: from.revision }
+    let conflicts = 0
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const { id } = state
       const document =
@@ -70,17 +79,21 @@ export class RowMover<E> {
       if (emptied.saved) {
         // Nobody can use it any more. Should this fail, it dies within a minute.
         this.#writer.background.run(() => this.#writer.storeOf(from).delete(from.id))
+        if (conflicts > 0 && change !== undefined) publish({ type: 'merged' })
         return { document, row: { id, revision: inserted.revision } }
       }
       if (emptied.current === null) return null
       const newest = this.#decoderOf(from)(emptied.current.payload)
       if (isVacant(newest)) return null
-      publish({ type: 'conflict', attempt })
+      publish({ type: 'conflict', attempt: ++conflicts })
       if (this.#settings.failOnConflict)
         throw new SessionConflict('the session was changed by another request')
+      if (attempt === MAX_ATTEMPTS) break
+      await pauseAfter(conflicts)
       known = { document: newest, revision: emptied.current.revision }
+      publish({ type: 'retried' })
     }
-    throw new Error(`the session could not be moved: it was changed by others ${MAX_ATTEMPTS} times in a row`)
+    throw tooManyConflicts('moved')
   }
 
   /** Empties a row; where that is not done, takes back what was done before. */

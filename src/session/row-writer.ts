@@ -2,7 +2,6 @@
 // another try; a row that is gone stays gone. Changes of one process to one session that come while a save is under way
 // wait, and are stored together by the next one.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { MaybePromise } from '../protocol.js'
 import { Background } from './background.js'
 import { applyChange, type Change } from './change.js'
@@ -11,6 +10,7 @@ import type { Codec, Document } from './codec.js'
 import { publish } from './events.js'
 import { expiresAt } from './lifetime.js'
 import { isPromise } from './maybe-promise.js'
+import { pauseAfter } from './retry.js'
 import { RowMover } from './row-mover.js'
 import {
   isVacant,
@@ -18,6 +18,7 @@ import {
   OversizedSession,
   SessionConflict,
   type SessionSettings,
+  tooManyConflicts,
 } from './settings.js'
 import type { Row, SessionState } from './state.js'
 import type { Revision, SaveResult, SessionStore, StoredSession } from './store.js'
@@ -188,11 +189,12 @@ export class RowWriter<E> {
     if (known === null) return this.#leave(batch)
     let saving = begun ?? this.#beginBatch(id, batch, known)
     if (saving === null) return known
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       const { document, payload } = saving
       const result = await saving.result
       if (result.saved) {
         this.#onReplaced(id, payload, document)
+        if (!failOnConflict) publishMerges(known, batch)
         settleAll(batch, document, { id, revision: result.revision })
         return { document, revision: result.revision }
       }
@@ -200,14 +202,13 @@ export class RowWriter<E> {
       if (newest === null) return this.#leave(batch)
       publish({ type: 'conflict', attempt })
       if (failOnConflict) throw new SessionConflict('the session was changed by another request')
-      if (attempt > 2) await sleep(Math.random() * Math.min(2 ** attempt, 50))
+      if (attempt === MAX_ATTEMPTS) throw tooManyConflicts('stored')
+      await pauseAfter(attempt)
       known = newest
       saving = this.#beginBatch(id, batch, known)
       if (saving === null) return known
+      publish({ type: 'retried' })
     }
-    throw new Error(
-      `the session could not be stored: it was changed by others ${MAX_ATTEMPTS} times in a row`,
-    )
   }
 
   /** The row is gone: the session was ended elsewhere. */
@@ -229,9 +230,8 @@ export class RowWriter<E> {
   #merge(known: Known<E>, batch: Pending<E>[]): Document<E> {
     let document = { ...known.document }
     for (const pending of [...batch]) {
-      const isOwnBase = known.document === pending.state.data.base && batch[0] === pending
       try {
-        document = applyChange(this.#codec, document, pending.change, !isOwnBase)
+        document = applyChange(this.#codec, document, pending.change, !isOnOwnBase(known, batch, pending))
       } catch (error) {
         batch.splice(batch.indexOf(pending), 1)
         pending.reject(error)
@@ -298,6 +298,15 @@ export class RowWriter<E> {
   storeOf(row: Row): SessionStore {
     return row.from?.store ?? this.#store
   }
+}
+
+/** Whether a change is applied to what it was made on; else it is merged. */
+function isOnOwnBase<E>(known: Known<E>, batch: readonly Pending<E>[], pending: Pending<E>): boolean {
+  return known.document === pending.state.data.base && batch[0] === pending
+}
+
+function publishMerges<E>(known: Known<E>, batch: readonly Pending<E>[]): void {
+  for (const pending of batch) if (!isOnOwnBase(known, batch, pending)) publish({ type: 'merged' })
 }
 
 function settleAll<E>(batch: readonly Pending<E>[], document: Document<E>, row: Row): void {

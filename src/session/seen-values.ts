@@ -22,6 +22,14 @@ export class SeenValues<V> {
     this.#values[slot] = value
     this.#proofs[slot] = proof
   }
+
+  /** For a value that nobody will send any more. */
+  delete(value: string): void {
+    const slot = slotOf(value)
+    if (this.#values[slot] !== value) return
+    this.#values[slot] = ''
+    this.#proofs[slot] = undefined
+  }
 }
 
 /** A copy: what was cut out of a header would keep the whole header alive. */

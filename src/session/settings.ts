@@ -54,3 +54,10 @@ export function isVacant(document: Document<unknown>): boolean {
 
 /** After so many conflicts in a row something is wrong, and the request fails. */
 export const MAX_ATTEMPTS = 50
+
+/** What is said when that was not enough. */
+export function tooManyConflicts(what: 'stored' | 'moved'): Error {
+  return new Error(
+    `the session could not be ${what}: it was changed by others ${MAX_ATTEMPTS} times in a row`,
+  )
+}

@@ -1,11 +1,11 @@
 // Removes what expired and was never asked for again: at intervals, in small steps, with other work in between.
 
+import { LONGEST_TIMER } from './deadlines.js'
+import { publish } from './events.js'
 import type { SessionStore } from './store.js'
 
 /** Rows per step: few enough that no step holds up the event loop. */
 const STEP = 200
-/** Node takes longer ones for a millisecond. */
-const LONGEST_TIMER = 2 ** 31 - 1
 
 export interface Sweeper {
   /** Resolves when a round that is under way has stopped. */
@@ -38,9 +38,15 @@ export function sweepAtIntervals(
   }
 
   async function sweep(): Promise<void> {
-    for (let removed = STEP; removed >= STEP && !stopped; ) {
-      removed = (await store.sweep?.(STEP)) ?? 0
-      await new Promise((next) => setImmediate(next))
+    let count = 0
+    try {
+      for (let removed = STEP; removed >= STEP && !stopped; ) {
+        removed = (await store.sweep?.(STEP)) ?? 0
+        count += removed
+        await new Promise((next) => setImmediate(next))
+      }
+    } finally {
+      if (count > 0) publish({ type: 'swept', count })
     }
   }
 

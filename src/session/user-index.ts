@@ -2,8 +2,8 @@
 // compare-and-set like any other row, so every store can have it. An id in it may be dead; whoever reads it looks.
 
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from './clock.js'
+import { pauseAfter } from './retry.js'
 import type { SessionStore, StoredSession } from './store.js'
 
 /** What the index knows of one session. */
@@ -56,7 +56,7 @@ export class UserIndex {
       const result = await this.#store.save(id, payload, { expiresAt, expected })
       if (result.saved) return entries
       stored = result.current
-      if (attempt > 2) await sleep(Math.random() * Math.min(2 ** attempt, 50))
+      await pauseAfter(attempt)
     }
     throw new Error('the list of a user’s sessions could not be stored: others changed it all the time')
   }

@@ -111,6 +111,19 @@ test.each(['', '!', 'x'.repeat(5000), '%', `${'0'.repeat(40)}!`, Buffer.from('!'
   },
 )
 
+test('the secret may stand in [DEFAULT], as in Paste, and that of the section counts first', async () => {
+  const [globals, others] = [makeConf([['secret', SECRET]]), makeConf([['secret', 'another secret']])]
+  const cookie = `auth_tkt=${FOR_ANYBODY}`
+  const own: [string, string] = ['include_ip', 'false']
+  for (const [given, local] of [
+    [globals, makeConf([own])],
+    [others, makeConf([own, ['secret', SECRET]])],
+  ] as const) {
+    const visitor = (await serve(factory(given, local)(whoAmI))).visitor()
+    expect(await visitor.get('/', { headers: { cookie } })).toBe(ANN)
+  }
+})
+
 test('a secret is asked for, and a wrong one never shown', () => {
   const none = makeConf([])
   expect(() => factory(none, none)).toThrow(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { builtins } from '../../src/builtins.js'
 import { makeConf } from '../../src/config/conf.js'
 import { config, factory } from '../../src/filters/config.js'
 import { environ } from '../../src/http/environ.js'
@@ -20,6 +21,12 @@ test('the section stands over [DEFAULT], and any name is a name', async () => {
   )
   const v = (await serve(filter(app))).visitor()
   expect(await v.get('/')).toBe('[["a","1"],["b","3"],["__proto__","x"]]')
+})
+
+test('it is found under both of its names', async () => {
+  const { pastedeploy, paste } = builtins
+  expect(await paste!.filters!.config!()).toBe(factory)
+  expect(await pastedeploy!.filters!.config!()).toBe(factory)
 })
 
 test('no request can change it for the next', async () => {

@@ -9,7 +9,7 @@ import { getSession } from '../../src/filters/get-session.js'
 import { peekBody } from '../../src/http/body.js'
 import { environ } from '../../src/http/environ.js'
 import type { App } from '../../src/protocol.js'
-import { exchange, serveApp, serveNode, Wire } from '../support/http.js'
+import { bodyOf, exchange, serveApp, serveNode, Wire } from '../support/http.js'
 import { serve } from '../support/site.js'
 
 const session = beakerSession({ secret: 'a secret for the tests of csrf' })
@@ -119,6 +119,17 @@ describe('a request that changes something', () => {
     const v = site.visitor()
     const init = form(await v.get('/'))
     expect(await v.get('/', { ...init, headers: { ...init.headers, origin: site.url } })).toContain('got ')
+  })
+
+  test.each([
+    ['example.org:80', 'http://example.org', TOKEN_MISSING],
+    ['EXAMPLE.org', 'http://example.org', TOKEN_MISSING],
+    ['example.org:8080', 'http://example.org', FOREIGN],
+    ['', 'null', FOREIGN],
+  ])('to the Host "%s" from a page of %s is answered so', async (host, origin, answer) => {
+    const { port } = await serve(session(csrf()(echo)))
+    const lines = ['POST / HTTP/1.1', `Host: ${host}`, `Origin: ${origin}`, 'Connection: close', '', '']
+    expect(bodyOf(await exchange(port, lines.join('\r\n')))).toBe(answer)
   })
 
   test('to an exempt path passes, and to one that only begins so does not', async () => {
@@ -231,3 +242,12 @@ test('a client that breaks off in its form takes nothing down', async () => {
   await wire.closed
   expect((await fetch(url)).status).toBe(200)
 })
+
+test.each(['friend.example', 'https://friend.example/', 'https://Friend.example', 'null'])(
+  'a trusted origin that no browser would send is a mistake: %s',
+  (origin) => {
+    expect(() => csrf({ trusted_origins: [origin] })).toThrow(
+      `trusted_origins: expected origins as in https://www.example.org, got "${origin}"`,
+    )
+  },
+)

@@ -101,6 +101,22 @@ describe('egg:Paste#gzip', () => {
     expect(headers).toMatchObject({ etag: '"x"', vary: 'Cookie, Accept-Encoding' })
   })
 
+  it.each([
+    ['W/"x"', '"x"', 'W/"x"'],
+    ['"a", W/"x"', '"x"', 'W/"x"'],
+    ['"x"', '"x"', '"x"'],
+    ['W/"x"', 'W/"x"', 'W/"x"'],
+    ['*', '"x"', '"x"'],
+  ])(
+    'asked for news of %s, answers 304 of %s with the ETag that the client has: %s',
+    async (asked, etag, sent) => {
+      const app: App = (_req, res) => void res.writeHead(304, { ETag: etag }).end()
+      const { url } = await serveApp(gzip()(app))
+      const { status, headers } = await fetch(url, { headers: { 'If-None-Match': asked } })
+      expect([status, headers.get('etag')]).toEqual([304, sent])
+    },
+  )
+
   it('gives HEAD the head of the plain body', async () => {
     const { headers } = await get(gzip()(page()), 'gzip', 'HEAD')
     expect(headers).toMatchObject({ 'content-length': `${TEXT.length}`, vary: 'Accept-Encoding' })

@@ -53,6 +53,19 @@ describe('a visitor gets', () => {
     expect(await v.get('/')).toBe('en')
   })
 
+  test('what was set, in a session under a key of its own', async () => {
+    const [own, key] = [lang({ languages: ['en', 'de'], environ_key: 'own.session' }), 'own.session']
+    const filter = beakerSession({ secret: 'a secret for the tests of lang', environ_key: key })
+    const door: App = async (req, res) => {
+      ;(await getSession(req, key)).set('user', 1).save()
+      await language(req).set('de')
+      res.end()
+    }
+    const v = (await serve(filter(own(door)))).visitor()
+    await v.get('/')
+    expect([...v.jar.keys()]).toEqual(['beaker.session.id'])
+  })
+
   test('a language without any session filter too', async () => {
     const v = (await serve(spoken(app))).visitor()
     await v.get('/set/de')

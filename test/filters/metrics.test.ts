@@ -56,6 +56,21 @@ test('what happens to sessions is counted until the filter is closed', async () 
   expect(await read()).toContain('sessd_session_events_total{type="conflict"} 2\n')
 })
 
+test('conflicts, merges, retries and swept rows are told apart', async () => {
+  const { read } = await measured((_req, res) => res.end())
+  publish({ type: 'conflict', attempt: 1 })
+  publish({ type: 'retried' })
+  publish({ type: 'merged' })
+  publish({ type: 'merged' })
+  publish({ type: 'swept', count: 200 })
+  publish({ type: 'swept', count: 7 })
+  const text = await read()
+  expect(text).toContain('sessd_session_events_total{type="conflict"} 1\n')
+  expect(text).toContain('sessd_session_events_total{type="retried"} 1\n')
+  expect(text).toContain('sessd_session_events_total{type="merged"} 2\n')
+  expect(text).toContain('sessd_session_events_total{type="swept"} 207\n')
+})
+
 test('operations of stores are counted by what became of them, and timed, until the filter is closed', async () => {
   const { filter, read } = await measured((_req, res) => res.end())
   const store = guardedStore(

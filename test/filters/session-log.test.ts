@@ -64,14 +64,20 @@ test('a store that fails, with its error and no session id', async () => {
 test('what happens to sessions and stores', () => {
   const records = recorded()
   publish({ type: 'conflict', attempt: 1 })
+  publish({ type: 'retried' })
+  publish({ type: 'merged' })
+  publish({ type: 'swept', count: 7 })
   publish({ type: 'store-away', error: new Error('refused') })
   publish({ type: 'store-back' })
   expect(told(records)).toEqual([
-    'debug sessd.session: another request stored the session first: the changes were merged',
+    'debug sessd.session: another request stored the session first',
+    'debug sessd.session: a session was stored anew, on top of what another request had stored',
+    'debug sessd.session: a change of a session was merged with those of other requests',
+    'debug sessd.session: expired sessions were removed',
     'warn sessd.session: the store is away',
     'info sessd.session: the store is back',
   ])
-  expect(records[1]!.err?.message).toBe('refused')
+  expect(records[4]!.err?.message).toBe('refused')
   useLogging(undefined)
   const write = vi.spyOn(process.stderr, 'write')
   onTestFinished(() => write.mockRestore())

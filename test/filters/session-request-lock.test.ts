@@ -5,6 +5,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { beakerSession } from '../../src/filters/beaker_session.js'
 import { getSession } from '../../src/filters/get-session.js'
 import { environ } from '../../src/http/environ.js'
+import type { App } from '../../src/protocol.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
 import { serve } from '../support/site.js'
@@ -46,6 +47,50 @@ it('a session that can not be loaded once its lock is had is free for the next r
   expect((await bob.fetch('/')).status).toBe(500)
   expect(await bob.get('/')).toBe('served')
 })
+
+it.each(['head', 'body'])(
+  'a response whose %s fails because of another filter gives the lock back',
+  async (part) => {
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const rows = memoryStore()
+    const full: SessionStore = {
+      ...rows,
+      save: (id, payload, how) =>
+        how.expected === null ? rows.save(id, payload, how) : Promise.reject(new Error('full')),
+    }
+    const settings = { secret: 'a secret of more than thirty-two characters', lock_timeout: 60 }
+    const locking = beakerSession({ ...settings, key: 'sid', store: memoryStore(), lock: 'request' })
+    const failing = beakerSession({ ...settings, key: 'other', store: full, environ_key: 'other.session' })
+    onTestFinished(async () => {
+      await locking.close?.()
+      await failing.close?.()
+    })
+    const app: App = async (req, res) => {
+      const session = await getSession(req)
+      const other = await environ(req)['other.session' as 'beaker.session']!.load()
+      if (req.url === '/body') {
+        await new Promise((sent) => res.write('begun', sent))
+        await session.lock()
+      }
+      if (req.url === '/begin') {
+        session.set('n', 1)
+        session.save()
+      }
+      if (req.url !== '/') {
+        other.set('n', req.url)
+        other.save()
+      }
+      res.end('served')
+    }
+    const bob = (await serve(locking(failing(app)))).visitor()
+    await bob.get('/begin')
+    const answer = bob.fetch(`/${part}`).then((response) => response.text())
+    if (part === 'head') expect(await answer).toBe('Internal Server Error\n')
+    else await expect(answer).rejects.toThrow('terminated')
+    expect(await bob.get('/')).toBe('served')
+  },
+)
 
 it('who has the lock and wants a turn does not wait for one who has the turn and wants the lock', async () => {
   const filter = beakerSession({

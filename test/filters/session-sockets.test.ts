@@ -1,4 +1,5 @@
-// The session of a WebSocket: read at the handshake, changed while the socket is open, and over with it.
+// The session of a WebSocket: read at the handshake, changed while the socket is open, and over with it. What others end
+// is looked for in session-socket-looks.test.ts.
 
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'

@@ -1,11 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { makeConf } from '../../src/config/conf.js'
+import { OptionError } from '../../src/config/errors.js'
 import { factory } from '../../src/filters/beaker_session.js'
 import { getSession, login, sessionsOf } from '../../src/filters/get-session.js'
+import { options } from '../../src/filters/session-options.js'
+import { needs, storeType } from '../../src/filters/session-store-type.js'
 import type { App } from '../../src/protocol.js'
+import { memoryStore } from '../../src/session/stores/memory.js'
+import { importPeer } from '../../src/session/stores/optional-peer.js'
 import { describeWith, startMemcached, startRedis } from '../support/servers.js'
 import { serve } from '../support/site.js'
 import { POSTGRES, startPostgres } from '../support/sql-servers.js'
@@ -112,9 +117,93 @@ describe('a type that is no good', () => {
       'format: express:memorystore keeps rows of express-session: it needs format = sessd',
     ],
     [{ type: 'chain', 'chain.stores': 'memory, ext:rediss' }, 'chain.stores: no such store: "ext:rediss"'],
+    [{ type: 'chain', 'chain.stores': 'memory, redis' }, 'no such store: "redis". Did you mean "ext:redis"?'],
     [{ type: 'file', data_dir: '/dev/null/x' }, 'data_dir: '],
+    [{ type: 'file', file_dir: '/dev/null/x' }, 'file_dir: '],
+    [{ type: 'dbm', dbm_dir: '/dev/null/x' }, 'dbm_dir: '],
+    [{ type: 'chain', 'chain.stores': 'memory, file', data_dir: '/dev/null/x' }, 'data_dir: '],
+    [{ type: 'ext:database', url: 'sqlite:////dev/null/x/y.db' }, 'url: '],
+    [
+      { type: 'express:no-such-store' },
+      'type: express:no-such-store needs the package no-such-store: npm install no-such-store',
+    ],
+    [
+      { type: 'express:cookie' },
+      'type: express:cookie has no store for express-session: expected a class, or what makes one',
+    ],
+    [
+      { type: 'express:connect-redis', 'express.url': 'redis://127.0.0.1' },
+      'type: express:connect-redis needs a live client, which no INI can hold: take ext:redis, or hand the store over ' +
+        'in code: { store: expressStore(new RedisStore({ client })) }',
+    ],
+    [{ type: 'express:#Store' }, 'or express:PACKAGE, got "express:#Store"'],
   ])('is refused: %j', async (settings, message) => {
     await expect(visit(settings as unknown as Record<string, string>)).rejects.toThrow(message)
+  })
+
+  it.each([
+    ['redis', 'ext:redis'],
+    ['Ext:Redis', 'ext:redis'],
+    ['valkey', 'ext:redis'],
+    ['mongodb', 'ext:mongodb'],
+    ['rediscluster', 'ext:rediscluster'],
+    ['ext:postgresql', 'ext:database'],
+    ['flie', 'file'],
+    ['express:', undefined],
+  ])('type = %s asks whether another name was meant', async (type, meant) => {
+    const expected = `type: expected ${options.type.type.expected}, got "${type}"`
+    await expect(visit({ type })).rejects.toThrow(
+      new OptionError(
+        'type',
+        meant === undefined ? expected.slice(6) : `${expected.slice(6)}. Did you mean "${meant}"?`,
+      ),
+    )
+  })
+
+  it('what a package says of its settings is told, and that a client needs code', async () => {
+    const here = temporaryDirectory()
+    mkdirSync(join(here, 'node_modules/odd'), { recursive: true })
+    const code =
+      'module.exports = class { constructor({ client }) { client.on() } get() {} set() {} destroy() {} }'
+    writeFileSync(join(here, 'node_modules/odd/index.js'), code)
+    await expect(visit({ type: 'express:odd' }, here)).rejects.toThrow(
+      new OptionError(
+        'type',
+        "express:odd makes no store of these settings: Cannot read properties of undefined (reading 'on') (a live client, " +
+          'if it wants one, can only be given in code: { store: expressStore(...) })',
+      ),
+    )
+  })
+
+  it('a store whose server is away is none: the file loads', async () => {
+    await visit({ type: 'express:connect-pg-simple', 'express.conString': 'postgres://127.0.0.1:1/x' })
+    await visit({ type: 'ext:redis', url: 'redis://127.0.0.1:1' })
+    await visit({ type: 'ext:database', url: 'postgresql://127.0.0.1:1/x' })
+  })
+
+  it('a package that is missing is missed when the file is loaded', async () => {
+    const missing = needs(() =>
+      importPeer('ext:x', 'no-such-package', () => import('no-such-package' as string)),
+    )
+    const store = storeType(
+      {},
+      () => memoryStore(),
+      () => [missing],
+    )
+    const context = {
+      format: 'sessd',
+      lifetime: null,
+      timeout: 1,
+      clock: Date.now,
+      directory: '/',
+      express: {},
+    } as const
+    await expect(store.open({}, context)).rejects.toThrow(
+      new OptionError(
+        'beaker.session.type',
+        'ext:x needs the package no-such-package: npm install no-such-package',
+      ),
+    )
   })
 
   it('settings of other stores are ignored, and that is said', async () => {

@@ -4,6 +4,8 @@ import { addWhile, expectRecovered, gather } from '../support/outages.js'
 import { describeWith, startMemcached, startRedis, type TestServer } from '../support/servers.js'
 import { MARIADB, POSTGRES, startMariadb, startPostgres } from '../support/sql-servers.js'
 
+import { relayTo, type Weather } from '../support/tcp.js'
+
 type Outage = [string, (server: TestServer) => Promise<void>]
 
 const paused: Outage = [
@@ -32,6 +34,26 @@ describeWith(['redis-server'], 'when Redis', () => {
     onTestFinished(() => server.stop())
     const { people } = await gather({ type: 'ext:redis', url: `redis://127.0.0.1:${server.port}` })
     const stored = await addWhile(people, () => outage(server))
+    await expectRecovered(people, stored)
+  })
+})
+
+describeWith(['redis-server'], 'when the line to Redis', () => {
+  it.each<[string, Weather]>([
+    ['is slow', 200],
+    ['is slower than anybody waits', 5000],
+    ['is cut in the middle of answers', 'cut'],
+    ['brings garbage', 'garbage'],
+  ])(promise, async (_what, weather) => {
+    const server = await startRedis()
+    onTestFinished(() => server.stop())
+    const line = await relayTo(server.port)
+    const { people } = await gather({ type: 'ext:redis', url: `redis://${line.address}` })
+    const stored = await addWhile(people, async () => {
+      line.weather = weather
+      await pause(1500)
+      line.weather = 'fine'
+    })
     await expectRecovered(people, stored)
   })
 })

@@ -1,5 +1,6 @@
 // Where parts come from: sections, other files, eggs, packages, files, functions, Connect middleware.
 
+import { EventEmitter } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -293,7 +294,7 @@ describe('connect:', () => {
     const loader = await stubLoader({ env: {} })
     const { value } = await loader.load('filter', 'config:x.ini', { relativeTo: directory })
     const req = { seen: 'nothing' }
-    await value!((request) => request)(req as never, { once() {} } as never)
+    await value!((request) => request)(req as never, new EventEmitter() as never)
     return req.seen
   }
 

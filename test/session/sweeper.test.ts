@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { memoryStore } from '../../src/session/stores/memory.js'
 import { sweepAtIntervals } from '../../src/session/sweeper.js'
 
@@ -33,6 +34,29 @@ describe('the sweeper', () => {
     rows = 5
     await tenMinutes()
     expect(rows).toBe(5)
+  })
+
+  it('tells how many rows each round removed, also one that failed, and nothing of idle ones', async () => {
+    const told: unknown[] = []
+    const listen = (message: unknown) => told.push(message)
+    subscribe('sessd:session', listen)
+    onTestFinished(() => void unsubscribe('sessd:session', listen))
+    const answers = [200, 50, 0, 200, new Error('away')]
+    const store = {
+      ...memoryStore(),
+      sweep() {
+        const answer = answers.shift() ?? 0
+        if (answer instanceof Error) throw answer
+        return answer
+      },
+    }
+    const sweeper = sweepAtIntervals(store, 480_000, () => {})
+    for (let round = 0; round < 3; round++) await tenMinutes()
+    expect(told).toEqual([
+      { type: 'swept', count: 250 },
+      { type: 'swept', count: 200 },
+    ])
+    await sweeper.stop()
   })
 
   it('goes on after a failure', async () => {

@@ -20,7 +20,15 @@ export interface Relay {
   takePackets(): Buffer[]
   /** Where new connections lead from now on. */
   port: number
+  /** What becomes of answers from now on. */
+  weather: Weather
 }
+
+/**
+ * Answers come as they are; or so many milliseconds late; or their first half comes, and then the end of the connection; or
+ * what comes is the answer of some other server.
+ */
+export type Weather = 'fine' | number | 'cut' | 'garbage'
 
 /** Passes everything on to a port of this machine, and back. */
 export async function relayTo(port: number): Promise<Relay> {
@@ -31,11 +39,24 @@ export async function relayTo(port: number): Promise<Relay> {
     upstream.on('close', () => socket.destroy())
     socket.on('close', () => upstream.destroy())
     socket.on('data', (chunk) => packets.push(chunk))
-    socket.pipe(upstream).pipe(socket)
+    socket.pipe(upstream)
+    const held: Buffer[] = []
+    upstream.on('data', (chunk) => {
+      const { weather } = relay
+      if (weather === 'cut') socket.end(chunk.subarray(0, chunk.length >> 1), () => upstream.destroy())
+      else if (weather === 'garbage') socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')
+      else if (weather === 'fine' && held.length === 0) socket.write(chunk)
+      else {
+        // Late or not, bytes keep their order: the first of those held is what the next timer lets go.
+        held.push(chunk)
+        setTimeout(() => socket.write(held.shift()!), weather === 'fine' ? 0 : weather)
+      }
+    })
   })
-  const relay = {
+  const relay: Relay = {
     address: await listen(server),
     port,
+    weather: 'fine',
     takePackets() {
       const taken = packets
       packets = []

@@ -21,7 +21,7 @@ export function wayOf(app: object, req: IncomingMessage): Step[] {
   const { SCRIPT_NAME, PATH_INFO, HTTP_HOST, 'wsgi.url_scheme': scheme } = environ(req)
   const host = /:\d+$/.test(HTTP_HOST) ? HTTP_HOST : `${HTTP_HOST}:${scheme === 'https' ? 443 : 80}`
   const way = walk(root, SCRIPT_NAME, PATH_INFO, host)
-  const server = [...servers].find(({ place }) => place !== undefined && place.file === root.place?.file)
+  const server = [...servers].findLast(({ place }) => place !== undefined && place.file === root.place?.file)
   return server === undefined ? way : [{ part: server, mount: '', isOneOf: false }, ...way]
 }
 
@@ -62,10 +62,11 @@ interface Choice {
 
 /** The mount for a path, as egg:Paste#urlmap finds it; undefined for a composite whose keys are no places. */
 function mountOf(children: readonly ComposedPart[], path: string, host: string): Choice | undefined {
+  const below = `${path}/`
   let best: (Choice & { readonly rank: number }) | undefined
   for (const part of children) {
     const place = placeOf(part.role)
-    if (place === undefined || !`${path}/`.startsWith(`${place.path}/`)) continue
+    if (place === undefined || !below.startsWith(`${place.path}/`)) continue
     const rank = rankOf(place, host)
     if (rank === undefined || (best !== undefined && best.rank > rank)) continue
     if (best === undefined || rank > best.rank || place.path.length > best.length)
@@ -81,11 +82,17 @@ interface MountPlace {
   readonly port: string | undefined
 }
 
-/** Reads `/path` and `domain foo.com port 8080 /path`; undefined for a key that is neither. */
+/** Reads `/path` and, in any order, `domain foo.com port 8080 /path`; undefined for a key that is neither. */
 function placeOf(key: string): MountPlace | undefined {
-  const [, domain, port, path] = /^(?:domain\s+(\S+)\s*)?(?:port\s+(\d+)\s*)?(\/\S*)?$/.exec(key) ?? []
-  if (domain === undefined && path === undefined) return undefined
-  const segments = (path ?? '').split('/').filter((segment) => segment !== '')
+  const found: { domain?: string | undefined; port?: string | undefined; path?: string } = {}
+  const words = key.split(/\s+/)
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    if (word === 'domain' || word === 'port') found[word] = words.shift()
+    else if (word.startsWith('/')) found.path = word
+    else return undefined
+  }
+  const { domain, port, path = '' } = found
+  const segments = path.split('/').filter((segment) => segment !== '')
   return { path: segments.map((segment) => `/${segment}`).join(''), domain, port }
 }
 

@@ -8,8 +8,8 @@ import { type OptionTable, option } from '../../config/options.js'
 import { type Clock, systemClock } from '../clock.js'
 import type { SessionStore } from '../store.js'
 import { beakerLayout, sessdLayout } from './database/layout.js'
-import { mysqlServer } from './database/mysql.js'
-import { postgresServer } from './database/postgres.js'
+import { importMysql, mysqlServer } from './database/mysql.js'
+import { importPg, postgresServer } from './database/postgres.js'
 import { serverStore } from './database/server-store.js'
 import { sqliteStore } from './database/sqlite.js'
 import { parseDatabaseUrl, readArguments } from './database/url.js'
@@ -114,6 +114,16 @@ export function databaseStore(given: DatabaseStoreOptions): SessionStore {
   const settings = { target, layout, timeout, poolSize, prepare }
   const server = target.dialect === 'mysql' ? mysqlServer(settings) : postgresServer(settings)
   return serverStore(server, layout, clock)
+}
+
+/**
+ * Imports the driver for the server of an url, and connects to nothing; null: there is none, it is a file of this host.
+ * Rejects with a sentence that says what to install.
+ */
+export function importDriver(url: string): Promise<unknown> | null {
+  const { dialect } = parseDatabaseUrl(url)
+  if (dialect === 'sqlite') return null
+  return dialect === 'mysql' ? importMysql() : importPg()
 }
 
 /** Python's `timeout`, in seconds and their parts, as milliseconds. */

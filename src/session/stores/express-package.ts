@@ -24,8 +24,12 @@ const DEFAULTS: Readonly<Record<string, object>> = {
   'session-file-store': { retries: 0, logFn: () => {} },
 }
 
-/** Imports the package and makes the store. Rejects with a sentence when it is missing, or has no store. */
-export async function importExpressStore({ package: specifier, options, from }: ExpressPackage) {
+/**
+ * Imports the package and makes the store. Rejects with a sentence when it is missing, has no store, or makes none of
+ * the options.
+ */
+export async function importExpressStore(wanted: ExpressPackage): Promise<ExpressStore> {
+  const { package: specifier, options, from } = wanted
   const [name = '', exported] = specifier.split('#')
   const found = await importFrom(name, from ?? process.cwd())
   const Store = storeClassIn(found, exported)
@@ -34,7 +38,29 @@ export async function importExpressStore({ package: specifier, options, from }: 
       `express:${specifier} has no store for express-session: expected a class, or what makes one`,
     )
   }
-  return new Store({ ...DEFAULTS[name], ...options })
+  return make(Store, specifier, { ...DEFAULTS[name], ...options })
+}
+
+/** Stores that connect to nothing by themselves, and ours that do. */
+const IN_PLACE: Readonly<Record<string, string>> = { 'connect-redis': 'ext:redis' }
+
+function make(Store: StoreClass, specifier: string, options: object): ExpressStore {
+  const ours = IN_PLACE[specifier.split('#')[0]!]
+  if (ours !== undefined && typeof (options as { client?: unknown }).client !== 'object') {
+    const inCode = 'hand the store over in code: { store: expressStore(new RedisStore({ client })) }'
+    throw new Error(
+      `express:${specifier} needs a live client, which no INI can hold: take ${ours}, or ${inCode}`,
+    )
+  }
+  try {
+    return new Store(options)
+  } catch (error) {
+    const reason = (error as Error).message
+    const inCode = 'a live client, if it wants one, can only be given in code: { store: expressStore(...) }'
+    throw new Error(`express:${specifier} makes no store of these settings: ${reason} (${inCode})`, {
+      cause: error,
+    })
+  }
 }
 
 async function importFrom(name: string, directory: string): Promise<unknown> {

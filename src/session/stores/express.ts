@@ -28,6 +28,8 @@ export interface ExpressStoreOptions {
   readonly timeout?: number | undefined
   /** How a session of express-session's becomes a row. Default: the native format, with keys as data. */
   readonly adopt?: Adopt | undefined
+  /** Whether the store is closed with this one. Default: only one that was made of a package. */
+  readonly closes?: boolean | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -37,7 +39,12 @@ export interface ExpressStoreOptions {
  */
 export function expressStore(
   source: ExpressStore | ExpressPackage,
-  { timeout = 2000, clock = systemClock, adopt = nativeRow(clock) }: ExpressStoreOptions = {},
+  {
+    timeout = 2000,
+    clock = systemClock,
+    adopt = nativeRow(clock),
+    closes = isPackage(source),
+  }: ExpressStoreOptions = {},
 ): SessionStore {
   const turns = new Turns()
   let opened: Promise<{ store: ExpressStore; calls: ExpressCalls }> | undefined
@@ -110,7 +117,7 @@ export function expressStore(
     await turns.idle()
     const last = await opened?.catch(() => undefined)
     await last?.calls.close()
-    if (isPackage(source)) await last?.store.close?.()
+    if (closes) await last?.store.close?.()
   }
 
   return {

@@ -29,6 +29,11 @@ export interface LmdbDatabase {
 /** How often the file is looked at, in milliseconds. */
 const LOOK_AFTER = 1000
 
+/** The package; rejects with a sentence that says what to install. */
+export function importLmdb() {
+  return importPeer('dbm', 'lmdb', () => import('lmdb'))
+}
+
 export class LmdbEnvironment {
   /** Those that are open in this process. */
   static readonly #ours = new Set<LmdbEnvironment>()
@@ -91,7 +96,7 @@ export class LmdbEnvironment {
   }
 
   async #open(): Promise<LmdbDatabase> {
-    const lmdb = await importPeer('type = dbm', 'lmdb', () => import('lmdb'))
+    const lmdb = await importLmdb()
     // Only we may read what is in a session.
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
     return this.#gate.open(() => {

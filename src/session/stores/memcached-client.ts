@@ -3,6 +3,7 @@
 // and is not sent again: it may have been done.
 
 import { connect, type Socket } from 'node:net'
+import { LONGEST_TIMER } from '../deadlines.js'
 import { type Reply, ReplyReader } from './memcached-replies.js'
 
 export interface MemcachedAddress {
@@ -68,7 +69,7 @@ export class MemcachedClient {
       this.#pending.push({ opaque, due: performance.now() + this.#timeout, resolve, reject })
       this.#socket ??= this.#connect()
       this.#write(opaque === undefined ? `${command}\r\n` : `${command} ${opaque}\r\n`, payload)
-      this.#timer ??= setTimeout(this.#checkTime, this.#timeout).unref()
+      this.#timer ??= setTimeout(this.#checkTime, Math.min(this.#timeout, LONGEST_TIMER)).unref()
     })
   }
 
@@ -176,7 +177,7 @@ export class MemcachedClient {
     if (first === undefined) return
     const left = first.due - performance.now()
     if (left > 0) {
-      this.#timer = setTimeout(this.#checkTime, Math.ceil(left)).unref()
+      this.#timer = setTimeout(this.#checkTime, Math.min(Math.ceil(left), LONGEST_TIMER)).unref()
     } else {
       const socket = this.#socket
       this.#lose(new Error(`no answer within ${this.#timeout} ms`))

@@ -76,6 +76,13 @@ const MAX_UNPACKED_SIZE = 4096
 /** How many expired rows are removed before others get a turn. */
 const SWEEP_BATCH = 1000
 
+const ours = new WeakSet<SessionStore>()
+
+/** Whether the store is one of this file's: it can be neither slow nor away. */
+export function isMemoryStore(store: SessionStore): store is MemoryStore {
+  return ours.has(store)
+}
+
 /** Makes an empty store. */
 export function memoryStore({
   clock = systemClock,

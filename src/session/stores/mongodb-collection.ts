@@ -52,6 +52,11 @@ export interface MongoAccess {
   close(): Promise<void>
 }
 
+/** The package; rejects with a sentence that says what to install. */
+export function importMongodb() {
+  return importPeer('ext:mongodb', 'mongodb', () => import('mongodb'))
+}
+
 /** Throws OptionError for an url that names no database. */
 export function mongoAccess({ url, collection, ttl, timeout }: MongoSettings): MongoAccess {
   const hosts = hostsOf(url)
@@ -61,7 +66,7 @@ export function mongoAccess({ url, collection, ttl, timeout }: MongoSettings): M
   let closing: Promise<void> | undefined
 
   async function open(): Promise<MongoCollection> {
-    const { MongoClient } = await importPeer('ext:mongodb', 'mongodb', () => import('mongodb'))
+    const { MongoClient } = await importMongodb()
     // Somewhat longer than we wait: the driver gives up for itself, and says the less of the two.
     const patience = timeout + 500
     const made: Client = new MongoClient(url, {

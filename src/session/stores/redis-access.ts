@@ -1,7 +1,7 @@
 // Gets work done on Redis: connects when there is something to do, also after a connection was lost, and waits for
 // nothing longer than the time limit. While Redis is away work fails at once, and now and then it is looked for again.
 
-import { Deadlines } from '../deadlines.js'
+import { Deadlines, LONGEST_TIMER } from '../deadlines.js'
 import { linkTo, type RedisLink } from './redis-link.js'
 import { type OpenRedis, openRedis, type RedisSettings } from './redis-open.js'
 
@@ -127,7 +127,7 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
     }
     next.ready.then(() => {
       over()
-      if (closed) return
+      if (closed) return next.destroy()
       current = next
       abandon(old)
     }, over)
@@ -148,7 +148,7 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
       return
     }
     retired.add(attempt)
-    setTimeout(() => retire(attempt), timeout).unref()
+    setTimeout(() => retire(attempt), Math.min(timeout, LONGEST_TIMER)).unref()
   }
 
   function retire(attempt: Attempt): void {

@@ -27,8 +27,12 @@ export interface RedisSettings {
 interface Client {
   readonly isReady: boolean
   /** Only a cluster has it. */
-  readonly nodeByAddress?: ReadonlyMap<string, RedisNode>
+  readonly nodeByAddress?: ReadonlyMap<
+    string,
+    RedisNode & { readonly client?: { readonly isReady?: boolean } }
+  >
   on(event: 'error', listener: (error: unknown) => void): void
+  on(event: 'node-error', listener: (error: unknown, node: RedisNode) => void): void
   connect(): Promise<unknown>
   destroy(): unknown
 }
@@ -61,14 +65,20 @@ export async function openRedis(
       : kind === 'cluster'
         ? redis.createCluster(options)
         : redis.createSentinel(options)
-  // Whoever waits for a command learns of it; without a listener the process would end.
-  client.on('error', () => {})
   let destroyed = false
   const destroy = () => {
     if (destroyed) return
     destroyed = true
     void Promise.resolve(client.destroy()).catch(() => {})
   }
+  // Whoever waits for a command learns of it; without a listener the process would end.
+  client.on('error', () => {
+    // An answer that makes no sense: the client drops it and goes on, one answer behind, so each is given to somebody else.
+    if (kind === 'single' && client.isReady) destroy()
+  })
+  client.on('node-error', (_error, { host, port }) => {
+    if (client.nodeByAddress?.get(`${host}:${port}`)?.client?.isReady === true) destroy()
+  })
   onClient(destroy)
   try {
     await client.connect()

@@ -98,6 +98,20 @@ test('goes on through a composite that has one app', async () => {
   ])
 })
 
+test.each([
+  ['b.example', '/shop/new', '/shop'],
+  ['b.example', '/shop/old/1', '/shop/old'],
+  ['b.example', '/shopping', '/'],
+  ['A.example', '/shop/old/1', '/shop domain a.example'],
+  ['a.example:82', '/shop', '/shop domain a.example'],
+  ['a.example:81', '/shop', 'port 81 domain a.example /shop'],
+  ['a.example:81', '/elsewhere', '/'],
+])('at %s%s, finds the mount as urlmap does: %s', async (host, path, mount) => {
+  expect((await pipeline('hosts', path, host)).filter((row) => row.includes('→'))).toEqual([
+    `${mount} → [pipeline:pipe] | pipeline | app.ini:73`,
+  ])
+})
+
 test('names no setting, and nothing at all in production or where no file was loaded', async () => {
   const { url } = await load('main')
   const get = async (of: string) =>

@@ -86,3 +86,53 @@ describe('the bytes of a sealed cookie', () => {
     expect(sealed).toEqual(Buffer.concat([Buffer.of(2), body, mac]))
   })
 })
+
+describe('a cookie that an earlier version made', () => {
+  const earlier = Buffer.from('{"sessd":1,"data":{"user":"Zoë"}}')
+
+  it.each([
+    [
+      'signed',
+      false,
+      'AgB7InNlc3NkIjoxLCJkYXRhIjp7InVzZXIiOiJab8OrIn19JxVFJKmCFEO1FhaTf2a2QsgUKLhkbdizDSJk0dBTLbQ',
+    ],
+    [
+      'signed and deflated',
+      false,
+      'AgGrVipOLS5OUbIy1FFKSSxJVLKqViotTi1SslKKyj-8Wqm2FgBHFFZ7SuBA3VLeHHrtkF5OmCwbWWes-3AyLGAOOSdQxg',
+    ],
+    [
+      'encrypted',
+      true,
+      'AUqymSj64QpuTV9dr71VoF7Xmi1mQ4BX8NC6QNyTDs6r9XFjMbUABOQczpctHaQ1v73NFgSRFRNOuUeXmDtsUw',
+    ],
+    [
+      'encrypted and deflated',
+      true,
+      'AaTJ-VjgaufLwWIyNJ4ff_Sb1AWkdRkTPGCrr5x7e-MfxUG7D-v38hjISOikj2hCvR3vKJprvpTFQm8FjHPkrHWq',
+    ],
+  ])('opens: %s', (_, encrypt, value) => {
+    const cookie = sealedCookie({ name: 'sid', secrets: ['new', 'old'], encrypt })
+    expect(cookie.open(value)).toEqual({ row: earlier, outdated: false })
+  })
+
+  it('is the one that is made today, where nothing is random', () => {
+    const cookie = sealedCookie({ name: 'sid', secrets: ['new'], encrypt: false })
+    expect(cookie.seal(earlier)).toBe(
+      'AgB7InNlc3NkIjoxLCJkYXRhIjp7InVzZXIiOiJab8OrIn19JxVFJKmCFEO1FhaTf2a2QsgUKLhkbdizDSJk0dBTLbQ',
+    )
+  })
+})
+
+describe.each([
+  ['encrypted', true],
+  ['signed', false],
+] as const)('rows of all lengths, %s', (_, encrypt) => {
+  it('come back, the longest ones too, and leave nothing behind for the next', () => {
+    const cookie = sealedCookie({ name: 'sid', secrets: ['new'], encrypt })
+    for (const length of [0, 5000, 1, 16_000, 16_355, 16_384, 17_000, 40_000, 3]) {
+      const long = Buffer.alloc(length, `row of ${length} `)
+      expect(cookie.open(cookie.seal(long))?.row).toEqual(long)
+    }
+  })
+})

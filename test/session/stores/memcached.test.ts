@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { guardedStore } from '../../../src/session/guarded-store.js'
 import {
   beakerKeys,
   type MemcachedStoreOptions,
@@ -171,6 +172,34 @@ describeWith(['memcached'], 'when memcached fails', () => {
     expect(asked).toMatchObject([{ status: 'rejected', reason: { message } }])
     await server.restart()
     expect(await untilItWorks(() => store.load('cut'))).toBe(null)
+  })
+})
+
+describeWith(['memcached'], 'when one of several servers is gone', () => {
+  test('only its sessions are away', async () => {
+    const servers = [await startMemcached(), await startMemcached()]
+    onTestFinished(async () => void (await Promise.all(servers.map((server) => server.stop()))))
+    const store = guardedStore(open({ servers: servers.map(({ address }) => address).join(';') }), {
+      timeout: 2000,
+    })
+    const ids = Array.from({ length: 20 }, (_, index) => `id${index}`)
+    for (const id of ids) await store.save(id, Buffer.from(id), forever)
+    await servers[0]!.kill()
+    const found = { there: 0, away: 0, refused: 0 }
+    for (const id of [...ids, ...ids]) {
+      try {
+        expect(String((await store.load(id))?.payload)).toBe(id)
+        found.there++
+      } catch (error) {
+        found.away++
+        if ((error as Error).message.startsWith('the session store is away: memcached at ')) found.refused++
+      }
+    }
+    // How many of 20 are on which server depends on its port. Whoever is there, is so both times.
+    expect(found.there).toBeGreaterThan(0)
+    expect(found.there % 2).toBe(0)
+    expect(found.away).toBe(40 - found.there)
+    expect(found.refused).toBe(found.away - 5)
   })
 })
 

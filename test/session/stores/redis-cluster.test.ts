@@ -12,6 +12,8 @@ import { describeWith, redisCli, startRedisCluster, type TestServer } from '../.
 import { untilItWorks } from '../../support/tcp.js'
 
 const PROGRAMS = ['redis-server', 'redis-cli']
+/** Of an operation; a busy machine needs its time. */
+const timeout = 1000
 const forever = { expiresAt: null, expected: null }
 const IDS = Array.from({ length: 30 }, (_, index) => `id${index}`)
 
@@ -27,9 +29,9 @@ interface Place {
 async function open(given: (servers: readonly TestServer[]) => RedisStoreOptions): Promise<Place> {
   const { servers, stop } = await startRedisCluster({ partial: true })
   onTestFinished(stop)
-  const timeout = 400
   const store = guardedStore(redisStore({ timeout, ...given(servers) }), { timeout })
   onTestFinished(() => store.close?.())
+  await untilItWorks(() => store.ping?.())
   for (const id of IDS) await store.save(id, Buffer.from(id), forever)
   const keys = (await redisCli(servers[0]!.port, 'keys', '*')).split('\n')
   const there = IDS.filter((id) => keys.includes(`sessd:${id}`))
@@ -88,7 +90,6 @@ describeWith(PROGRAMS, 'when one of three masters is gone, only its sessions are
   test('it was killed before anybody asked', async () => {
     const place = await open(byUrl)
     await place.servers[0]!.kill()
-    const timeout = 400
     const store = guardedStore(redisStore({ ...byUrl(place.servers), timeout }), { timeout })
     onTestFinished(() => store.close?.())
     // The others first: as long as nothing ever answered, nobody knows who has what.
@@ -119,7 +120,6 @@ describeWith(PROGRAMS, 'when one of three masters is gone, only its sessions are
     const place = await open(byUrl)
     const { client, close } = await connect(place.servers[1]!)
     onTestFinished(() => void close())
-    const timeout = 400
     const store = guardedStore(redisStore({ client, timeout }), { timeout })
     const own = { ...place, store }
     for (const id of IDS) await store.load(id)
@@ -142,6 +142,43 @@ describeWith(PROGRAMS, 'when one of three masters is gone, only its sessions are
     await first!.restart()
     await untilItWorks(() => place.store.load(place.there[0]!))
     expect(told).toEqual([`shard-away ${first!.address}`, `shard-back ${first!.address}`])
+  })
+})
+
+describeWith(PROGRAMS, 'while slots of a cluster move', () => {
+  /** A store that has asked every node, an id, and the nodes between which its slot is to move. */
+  async function moving() {
+    const { servers, stop } = await startRedisCluster()
+    onTestFinished(stop)
+    const store = redisStore(byUrl(servers))
+    onTestFinished(() => store.close?.())
+    for (const id of IDS) await store.load(id)
+    const id = 'moved'
+    const slot = slotOf(`sessd:${id}`)
+    const names = await Promise.all(servers.map(({ port }) => redisCli(port, 'cluster', 'myid')))
+    const owner = servers.findIndex(({ address }) => address === store.shardOf?.(id))
+    const other = (owner + 1) % 3
+    const setSlot = (index: number, ...how: string[]) =>
+      redisCli(servers[index]!.port, 'cluster', 'setslot', String(slot), ...how)
+    return { store, id, names, owner, other, setSlot, target: servers[other]! }
+  }
+
+  test('follows a row to the node that has its slot now', async () => {
+    const { store, id, names, owner, other, setSlot, target } = await moving()
+    for (const index of [other, owner, (other + 1) % 3]) await setSlot(index, 'node', names[other]!)
+    expect(await store.save(id, Buffer.from('row'), forever)).toMatchObject({ saved: true })
+    expect(await redisCli(target.port, 'get', `sessd:${id}`)).toBe('row')
+    expect(store.shardOf?.(id)).toBe(target.address)
+  })
+
+  test('asks the node that a slot is on its way to', async () => {
+    const { store, id, names, owner, other, setSlot } = await moving()
+    await setSlot(other, 'importing', names[owner]!)
+    await setSlot(owner, 'migrating', names[other]!)
+    expect(await store.save(id, Buffer.from('row'), forever)).toMatchObject({ saved: true })
+    expect((await store.load(id))?.payload).toEqual(Buffer.from('row'))
+    await setSlot(other, 'node', names[other]!)
+    expect((await store.load(id))?.payload).toEqual(Buffer.from('row'))
   })
 })
 

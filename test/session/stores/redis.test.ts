@@ -289,7 +289,7 @@ describeWith(PROGRAMS, 'when Redis fails', () => {
 
   test('rejects while it is away, and goes on when it is back', async () => {
     const store = open({ url, timeout: 500 })
-    await store.save('abc', Buffer.from('one'), forever)
+    await untilItWorks(() => store.save('abc', Buffer.from('one'), forever))
     await server.kill()
     const refused = `redis at ${server.address}: connect ECONNREFUSED ${server.address}`
     await untilItFails(() => store.load('abc'), refused)
@@ -301,7 +301,8 @@ describeWith(PROGRAMS, 'when Redis fails', () => {
 
   test('rejects what is not answered in time, and goes on afterwards', async () => {
     const store = open({ url, timeout: 300 })
-    await store.save('paused', Buffer.from('one'), forever)
+    // To connect may take longer than that on a busy machine.
+    await untilItWorks(() => store.save('paused', Buffer.from('one'), forever))
     server.pause()
     const late = `redis at ${server.address}: no answer within 300 ms`
     const asked = Array.from({ length: 20 }, async () => store.load('paused'))
@@ -345,6 +346,18 @@ describeWith(PROGRAMS, 'when Redis fails', () => {
     ])
   })
 
+  test('hangs up when an answer makes no sense, so that nobody gets the answer of another', async () => {
+    const server = await startRedis()
+    onTestFinished(() => server.stop())
+    const relay = await relayTo(server.port)
+    const store = open({ url: `redis://${relay.address}` })
+    for (const id of ['one', 'two']) await store.save(id, Buffer.from(id), forever)
+    relay.weather = 'garbage'
+    await expect(store.load('one')).rejects.toThrow(`redis at ${relay.address}: Disconnects client`)
+    relay.weather = 'fine'
+    expect(await untilItWorks(() => store.load('two'))).toMatchObject({ payload: Buffer.from('two') })
+  })
+
   test('looks anew for a primary when the server has become a replica', async () => {
     const other = await startRedis()
     onTestFinished(() => other.stop())
@@ -371,6 +384,29 @@ describeWith(PROGRAMS, 'on a cluster', () => {
     url = `redis://${cluster.servers[0]!.address}`
   })
   afterAll(() => cluster.stop())
+
+  test('hangs up when an answer of one node makes no sense, so that nobody gets the answer of another', async () => {
+    const [node] = cluster.servers
+    const relay = await relayTo(node!.port)
+    const announce = (port: number | string) =>
+      redisCli(node!.port, 'config', 'set', 'cluster-announce-port', String(port))
+    await announce(relay.address.split(':')[1]!)
+    onTestFinished(async () => void (await announce(0)))
+    const store = open({ url, cluster: true, keys: { prefix: 'sense:' } })
+    const ids = Array.from({ length: 24 }, (_, at) => `row${at}`)
+    for (const id of ids) await store.save(id, Buffer.from(id), forever)
+    relay.takePackets()
+    relay.weather = 'garbage'
+    const answers = await Promise.allSettled(ids.map((id) => store.load(id)))
+    expect(relay.takePackets()).not.toEqual([])
+    const reasons = answers.flatMap((answer) => (answer.status === 'rejected' ? [String(answer.reason)] : []))
+    expect(reasons.length).toBeGreaterThan(0)
+    expect(reasons.filter((reason) => reason.includes('no answer within'))).toEqual([])
+    relay.weather = 'fine'
+    for (const id of ids) {
+      expect(await untilItWorks(() => store.load(id))).toMatchObject({ payload: Buffer.from(id) })
+    }
+  })
 
   describe('conforms', () => {
     realTimeConformance({

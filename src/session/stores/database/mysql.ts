@@ -42,6 +42,14 @@ const ARGUMENTS = [
 /** What Python says about text: rows are bytes. */
 const IGNORED = ['charset', 'use_unicode', 'binary_prefix']
 
+/** The driver; rejects with a sentence that says what to install. */
+export function importMysql(): Promise<MysqlPackage> {
+  return importPeer('ext:database with mysql://', 'mysql2', async () => {
+    const found: unknown = await import('mysql2')
+    return found as MysqlPackage
+  })
+}
+
 /** Throws OptionError for arguments that mean nothing. */
 export function mysqlServer({ target, layout, poolSize, timeout, prepare }: ServerSettings): SqlServer {
   const args = readArguments(target, ARGUMENTS, IGNORED)
@@ -64,10 +72,7 @@ export function mysqlServer({ target, layout, poolSize, timeout, prepare }: Serv
   }
 
   async function open(): Promise<Pool> {
-    const { createPool } = await importPeer('ext:database with mysql://', 'mysql2', async () => {
-      const found: unknown = await import('mysql2')
-      return found as MysqlPackage
-    })
+    const { createPool } = await importMysql()
     const pool = createPool({
       ...(args.unix_socket === undefined ? { host, port } : { socketPath: args.unix_socket }),
       user: target.user,

@@ -32,6 +32,14 @@ const ARGUMENTS = [
   'sslkey',
 ] as const
 
+/** The driver; rejects with a sentence that says what to install. */
+export function importPg(): Promise<PgPackage> {
+  return importPeer('ext:database with postgresql://', 'pg', async () => {
+    const found: unknown = await import('pg')
+    return found as PgPackage
+  })
+}
+
 /** Throws OptionError for arguments that mean nothing. */
 export function postgresServer({ target, layout, poolSize, timeout, prepare }: ServerSettings): SqlServer {
   const args = readArguments(target, ARGUMENTS, ['client_encoding'])
@@ -51,10 +59,7 @@ export function postgresServer({ target, layout, poolSize, timeout, prepare }: S
   }
 
   async function open(): Promise<Pool> {
-    const { Pool } = await importPeer('ext:database with postgresql://', 'pg', async () => {
-      const found: unknown = await import('pg')
-      return found as PgPackage
-    })
+    const { Pool } = await importPg()
     const pool = new Pool({
       host,
       port,

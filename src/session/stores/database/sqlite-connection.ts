@@ -4,7 +4,7 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Layout, quotedTable } from './layout.js'
-import type { OpenSqlite, SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+import { type OpenSqlite, rowFinder, type SqliteDatabase, type SqliteStatement } from './sqlite-driver.js'
 
 export interface SqliteConnection {
   readonly statements: Statements
@@ -19,8 +19,8 @@ export interface SqliteConnection {
 }
 
 export interface Statements {
-  /** id -> payload, expiry */
-  readonly load: SqliteStatement
+  /** id, payload as known -> expiry, payload; NULL for one that is still as known: bytes for JavaScript are dear to make. */
+  load(id: string, known: Uint8Array): readonly unknown[] | undefined
   /** id, payload, expiry, (created,) deadline: inserts, or takes the place of a dead row. */
   readonly insert: SqliteStatement
   /** payload, expiry, id, expected payload, deadline */
@@ -125,7 +125,11 @@ function statementsFor(database: SqliteDatabase, layout: Layout): Statements {
   const taken = insertColumns.slice(1).map((column) => `${column} = excluded.${column}`)
   const dead = `SELECT rowid FROM ${table} WHERE ${expiry} <= ? LIMIT ?`
   return {
-    load: database.prepare(`SELECT ${payload} AS payload, ${expiry} AS expiry FROM ${table} WHERE ${id} = ?`),
+    load: rowFinder(
+      database.prepare(
+        `SELECT ${expiry}, CASE WHEN ${payload} = ?2 THEN NULL ELSE ${payload} END FROM ${table} WHERE ${id} = ?1`,
+      ),
+    ),
     insert: database.prepare(
       `INSERT INTO ${table} AS old (${insertColumns}) VALUES (${insertColumns.map(() => '?')}) ` +
         `ON CONFLICT (${id}) DO UPDATE SET ${taken} WHERE old.${expiry} <= ?`,

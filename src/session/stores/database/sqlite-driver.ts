@@ -14,6 +14,10 @@ export interface SqliteStatement {
   run(...parameters: readonly SqliteValue[]): { readonly changes: number | bigint }
   get(...parameters: readonly SqliteValue[]): unknown
   all(...parameters: readonly SqliteValue[]): readonly unknown[]
+  /** libsql, better-sqlite3: rows are arrays from now on. */
+  raw?(): unknown
+  /** Newer versions of node:sqlite: the same. */
+  setReturnArrays?(enabled: boolean): unknown
 }
 
 export type SqliteValue = string | number | Uint8Array
@@ -71,6 +75,18 @@ function optional(load: () => unknown): unknown {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined
     throw error
+  }
+}
+
+/** What finds one row, as the array of its columns: an object with their names is made again for every row, and dear. */
+export function rowFinder(
+  statement: SqliteStatement,
+): (...parameters: readonly SqliteValue[]) => readonly unknown[] | undefined {
+  if (statement.raw !== undefined) statement.raw()
+  else statement.setReturnArrays?.(true)
+  return (...parameters) => {
+    const row = statement.get(...parameters) as object | undefined
+    return row === undefined || Array.isArray(row) ? row : Object.values(row)
   }
 }
 

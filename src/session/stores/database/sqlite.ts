@@ -8,6 +8,7 @@ import type { SaveOptions, SaveResult, SessionStore, StoredSession } from '../..
 import { GroupCommit } from './group-commit.js'
 import type { Layout } from './layout.js'
 import { toLocalTime } from './local-time.js'
+import { RecentPayloads } from './recent-payloads.js'
 import { openConnection, type SqliteConnection } from './sqlite-connection.js'
 import { findSqlite, isBusy, type OpenSqlite } from './sqlite-driver.js'
 
@@ -42,6 +43,7 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
     onError: broken,
     patience: timeout,
   })
+  const recent = new RecentPayloads()
   let open: SqliteConnection | undefined
   let openSqlite: OpenSqlite | undefined
   let lookedAt = 0
@@ -94,10 +96,13 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
   }
 
   function loadRow({ statements }: SqliteConnection, id: string): StoredSession | null {
-    const row = statements.load.get(id) as { payload: unknown; expiry: unknown } | undefined
+    const known = recent.get(id)
+    const row = statements.load(id, known)
     if (row === undefined) return null
-    const payload = row.payload instanceof Uint8Array ? row.payload : Buffer.from(String(row.payload))
-    return { payload, revision: payload, expiresAt: layout.fromExpiry(row.expiry) }
+    const [expiry, found] = row
+    const payload = found === null ? known : found instanceof Uint8Array ? found : Buffer.from(String(found))
+    if (payload !== known) recent.put(id, payload)
+    return { payload, revision: payload, expiresAt: layout.fromExpiry(expiry) }
   }
 
   function isLive({ expiresAt }: StoredSession): boolean {
@@ -148,6 +153,7 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
         ? isOne(insert(connection, id, payload, expiresAt))
         : expected instanceof Uint8Array &&
           isOne(replace.run(payload, layout.toExpiry(expiresAt), id, expected, deadline))
+    if (saved) recent.put(id, payload)
     return saved ? { saved: true, revision: payload } : { saved: false, current: loadLive(connection, id) }
   }
 
@@ -220,7 +226,7 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
     },
 
     async ping() {
-      await write(({ statements }) => statements.load.get('ping'))
+      await write(({ statements }) => statements.load('ping', new Uint8Array()))
     },
 
     close() {

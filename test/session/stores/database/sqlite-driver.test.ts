@@ -3,6 +3,8 @@ import {
   type DriverSource,
   findSqlite,
   isBusy,
+  rowFinder,
+  type SqliteStatement,
 } from '../../../../src/session/stores/database/sqlite-driver.js'
 
 /** A Node with some packages installed; opening tells which was taken. */
@@ -84,4 +86,22 @@ test.each<[unknown, boolean]>([
   [new Error('SQLITE_BUSY'), false],
 ])('%j says whether another process has the lock: %s', (error, expected) => {
   expect(isBusy(error)).toBe(expected)
+})
+
+test.each<[string, Partial<SqliteStatement>]>([
+  ['libsql and better-sqlite3', { raw() {} }],
+  ['a Node that can give arrays', { setReturnArrays() {} }],
+  ['an older Node', {}],
+])('finds rows as arrays: %s', (_title, methods) => {
+  let isArray = false
+  const statement: SqliteStatement = {
+    run: () => ({ changes: 0 }),
+    get: (id) => (id === 'none' ? undefined : isArray ? [7, 'x'] : { expiry: 7, payload: 'x' }),
+    all: () => [],
+  }
+  for (const name of Object.keys(methods)) Object.assign(statement, { [name]: () => (isArray = true) })
+  const find = rowFinder(statement)
+  expect(find('some', 1)).toEqual([7, 'x'])
+  expect(find('none', 1)).toBeUndefined()
+  expect(isArray).toBe(Object.keys(methods).length > 0)
 })
