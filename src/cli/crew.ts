@@ -87,9 +87,11 @@ export class Crew {
     this.#stopping = true
     for (const { restart } of this.#posts) clearTimeout(restart)
     const ends = [...this.#alive].map((worker) => {
-      this.#end(worker, 'stop')
+      // One that was killed before is about to be gone, and has been told of.
+      const { killed } = worker.process
+      if (!killed) this.#end(worker, 'stop')
       return new Promise<boolean>((resolve) => {
-        worker.once('exit', (code) => resolve(code === 0))
+        worker.once('exit', (code) => resolve(killed || code === 0))
       })
     })
     return (await Promise.all(ends)).every((good) => good)
