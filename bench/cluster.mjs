@@ -138,7 +138,7 @@ async function main() {
   const counts = given.workers.split(',').map(Number)
   for (const workers of counts) {
     const server = await serve(nodes, workers, directory)
-    await check({ ...server, library: 'sessd' })
+    await check({ ...server, product: 'sessd' })
     for (const page of ['plain', 'read', 'count', 'new']) {
       const visitors = page === 'new' ? null : await makeVisitors(server.port, POOL)
       rows.push({ workers, ...(await measure(server, nodes, page, visitors)) })

@@ -60,10 +60,10 @@ async function alone(connection, text) {
 
 async function measure(server, port) {
   // Ours counts in the way that loses nothing; others have no such thing.
-  const page = server.library === 'sessd' ? '/app/add' : '/app/count'
+  const page = server.product === 'sessd' ? '/app/add' : '/app/count'
   const connections = await Promise.all(Array.from({ length: atOnce }, () => Connection.open(port)))
   try {
-    if (server.library === 'bare') {
+    if (server.product === 'bare') {
       const text = getText('/app/count')
       const some = await rounds(connections, [text])
       return { one: await alone(connections[0], text), apart: some, hot: some }

@@ -72,7 +72,7 @@ async function measure(chosen, pages, backends) {
       const facts = await check(opened)
       const row = {
         name: server.name,
-        library: server.library,
+        product: server.product,
         store: server.store,
         budget: server.budget,
         facts,

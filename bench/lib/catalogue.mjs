@@ -36,11 +36,11 @@ const budgets = {
 /** The pages, and the words for them that arguments may use. */
 export const workloads = { plain: ['untouched'], read: [], count: ['save'], new: [] }
 
-function entry(library, store, command, { needs, bytes = 200, kind = store } = {}) {
-  const limits = library === 'sessd' ? (budgets[store] ?? [1.03]) : []
+function entry(product, store, command, { needs, bytes = 200, kind = store } = {}) {
+  const limits = product === 'sessd' ? (budgets[store] ?? [1.03]) : []
   const budget = Object.fromEntries(Object.keys(workloads).map((name, i) => [name, limits[i]]))
-  const runtime = library === 'beaker' ? 'python' : 'node'
-  return { name: `${library}:${store}`, library, store, kind, bytes, runtime, needs, command, budget }
+  const runtime = product === 'beaker' ? 'python' : 'node'
+  return { name: `${product}:${store}`, product, store, kind, bytes, runtime, needs, command, budget }
 }
 
 const sizes = [200, 2000, 3500]
@@ -100,9 +100,9 @@ export const servers = [
 export function select(words) {
   if (words === undefined) return servers
   const wanted = words.split(',').filter(Boolean)
-  const names = ({ name, library, store }, word) =>
+  const names = ({ name, product, store }, word) =>
     word === name ||
-    word === library ||
+    word === product ||
     store.startsWith(word) ||
     (word.includes(':') && name.startsWith(word))
   for (const word of wanted) {

@@ -8,8 +8,8 @@ const NOBODY = 'nobody'
 export const TOGETHER = 20
 
 /** Runs the check; answers what is worth knowing and no reason to leave the server out. */
-export async function check({ port, library }) {
-  const isOurs = library === 'sessd'
+export async function check({ port, product }) {
+  const isOurs = product === 'sessd'
 
   await expect(port, '/app/plain', makeVisitor(), 'Hello, world!')
   await expect(port, '/app/read', makeVisitor(), NOBODY)

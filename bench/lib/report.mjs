@@ -66,7 +66,7 @@ export function table(heads, rows) {
 function summaryTable({ rows }, pages) {
   const text =
     'CPU of the server per request, over bare `node:http` in the same run: median [lowest to highest].'
-  const budget = rows.some((row) => row.library === 'sessd')
+  const budget = rows.some((row) => row.product === 'sessd')
     ? ' **Over** stands where our budget is exceeded.'
     : ''
   const body = rows.map((row) => [row.name, ...pages.map((page) => ratioCell(row, page))])
