@@ -71,9 +71,10 @@ export function guardedStore(store: SessionStore, options: GuardOptions): Sessio
   ): Promise<R> {
     try {
       const value = await deadlines.limit(result, () => {
+        // A late answer tells that the store is back; a late failure has been counted as late.
         result.then(
           () => breakers.succeeded(id),
-          (error: unknown) => breakers.failed(id, error),
+          () => {},
         )
         return new Late(`the session store did not ${operation} within ${timeout} ms`)
       })

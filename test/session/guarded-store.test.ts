@@ -8,11 +8,14 @@ import { memoryStore } from '../../src/session/stores/memory.js'
 /** A backend whose health the test decides. */
 function backend() {
   const rows = memoryStore()
-  const state = { health: 'well' as 'well' | 'silent' | 'broken', asked: 0 }
+  const state = { health: 'well' as 'well' | 'silent' | 'broken' | 'broken late', asked: 0 }
   async function answer<R>(value: () => R): Promise<R> {
     state.asked++
     if (state.health === 'broken') throw new Error('connection refused')
     if (state.health === 'silent') return new Promise<R>(() => {})
+    if (state.health === 'broken late') {
+      return new Promise<R>((_, reject) => setTimeout(() => reject(new Error('connection reset')), 3000))
+    }
     return value()
   }
   const store: SessionStore = {
@@ -93,6 +96,18 @@ describe('a guarded store', () => {
     expect(state.asked).toBe(6)
     await vi.advanceTimersByTimeAsync(2000)
     await probe
+  })
+
+  it('counts an operation that is late, and then fails, once', async () => {
+    const { state, store } = backend()
+    state.health = 'broken late'
+    const late = Promise.allSettled([store.load('x'), store.load('x'), store.load('x'), store.load('x')])
+    await vi.advanceTimersByTimeAsync(2000)
+    expect((await late).map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
+    await vi.advanceTimersByTimeAsync(1000)
+    state.health = 'well'
+    expect(await store.load('x')).toBeNull()
+    expect(state.asked).toBe(5)
   })
 
   it('does not take single failures for an outage', async () => {
