@@ -26,6 +26,8 @@ export class TimerWheel<T extends Timed> {
   readonly #taken = makeList()
   /** Where the next sweep begins: nothing outside `#taken` is due earlier. */
   #span: number
+  /** After a jump forward: so far every slot has to be looked at, also if the clock is put back meanwhile. */
+  #reach = 0
 
   constructor(now: number) {
     this.#span = spanOf(now)
@@ -59,7 +61,11 @@ export class TimerWheel<T extends Timed> {
     const last = spanOf(now)
     // A clock that was put back, or forward by more than a turn.
     if (last < this.#span) this.#span = last
-    else if (last - this.#span >= SLOTS) this.#span = last - SLOTS + 1
+    else if (last - this.#span >= SLOTS) {
+      this.#span = last - SLOTS + 1
+      this.#reach = last
+    }
+    const end = Math.min(Math.max(last, this.#reach), this.#span + SLOTS - 1)
     let expired = 0
     let visits = MAX_VISITS
     for (let span = this.#span; ; span++) {
@@ -74,8 +80,12 @@ export class TimerWheel<T extends Timed> {
           expired++
         }
       }
-      if (span > last) return expired
-      this.#span = span
+      if (span > end) {
+        this.#span = last
+        this.#reach = 0
+        return expired
+      }
+      this.#span = Math.min(span, last)
       moveAll(this.#slot(span), this.#taken)
     }
   }

@@ -69,6 +69,19 @@ test('finds what is due and nothing else, whatever is added, moved and taken out
         }
       }
     }),
-    { numRuns: 500 },
+    {
+      numRuns: 500,
+      examples: [
+        // The clock jumps by many turns, and is put back before all slots were looked at.
+        [
+          [
+            { do: 'add', span: 0 },
+            { do: 'add', span: 2048 },
+            { do: 'sweep', pass: 41_940_992, limit: 0 },
+            { do: 'sweep', pass: -1, limit: 2 },
+          ],
+        ],
+      ],
+    },
   )
 })
