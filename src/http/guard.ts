@@ -6,6 +6,7 @@ import type { App } from '../protocol.js'
 import { answer, answerInstead, cut, ignoreErrors, isGone, refuseUpgrade } from './answer.js'
 import { settle } from './environ.js'
 import { completeHttp2 } from './http2.js'
+import './tick-objects.js'
 
 /** Told about what an app threw, once per request. What it throws itself is dropped. */
 export type ErrorReporter = (error: unknown, req: IncomingMessage) => void
