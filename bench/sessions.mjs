@@ -106,7 +106,11 @@ async function measureOne(server, base, pages) {
     const visitors = page === 'new' ? null : await makeVisitors(server.port, pool)
     const own = { ...server, questions: questionsOf(page, visitors) }
     const bareVisitors = given['same-requests'] ? visitors?.map(({ cookies }) => makeVisitor(cookies)) : null
-    measured[page] = await compare({ ...base, questions: questionsOf(page, bareVisitors) }, own, how)
+    const polls = server.needs === undefined || server.needs === 'directory'
+    measured[page] = await compare({ ...base, questions: questionsOf(page, bareVisitors) }, own, {
+      ...how,
+      polls,
+    })
     if (page === 'count') await checkCounts(server.port, visitors)
     progress(`${page} ${measured[page].ratio.median.toFixed(2)} `)
   }

@@ -98,7 +98,11 @@ async function main() {
         server = await openServer(kinds[kind](paths))
         await check(server.port, paths)
         const questions = questionsFor(paths)
-        row.mounts[count] = await compare({ ...base, questions }, { ...server, questions }, how)
+        row.mounts[count] = await compare(
+          { ...base, questions },
+          { ...server, questions },
+          { ...how, polls: true },
+        )
       } catch (error) {
         row.mounts[count] = { failed: error.message }
       }

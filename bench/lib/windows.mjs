@@ -12,8 +12,9 @@ const WARM_UP = 10_000
  * Compares a server with the base, both `{ pid, port, questions }`, and gives median and spread of the ratio of CPU per
  * request, with rate and latencies. Rejects when an answer was not 200.
  */
-export async function compare(base, server, { windows, milliseconds, connections, warmUp = WARM_UP }) {
-  const loads = await Promise.all([openLoad(base.port, connections), openLoad(server.port, connections)])
+export async function compare(base, server, { windows, milliseconds, connections, polls, warmUp = WARM_UP }) {
+  const open = ({ port }) => openLoad(port, connections, { polls })
+  const loads = await Promise.all([open(base), open(server)])
   try {
     const baseWindow = () => window(base, loads[0], milliseconds)
     const ownWindow = () => window(server, loads[1], milliseconds)
