@@ -5,6 +5,8 @@ import { type CookieTemplate, cookieTemplate } from '../http/cookies.js'
 import type { SessionOptions } from './session-options.js'
 
 export interface SessionCookies {
+  /** What the names of all parts but the first begin with. */
+  readonly partPrefix: string
   /**
    * The template for a request that came by https or not; null: no cookie may be sent there. `domain` and `path` are
    * what the session says about itself; undefined: as configured.
@@ -52,6 +54,7 @@ export function sessionCookies(given: SessionOptions): SessionCookies {
   const secureTemplate = make(true, configured, given.cookie_path, 0)
   const plainTemplate = secureOnly ? null : make(false, configured, given.cookie_path, 0)
   return {
+    partPrefix: `${given.key}${PART}`,
     template(secure, domain, path, part = 0) {
       if (!secure && secureOnly) return null
       const asConfigured =
@@ -62,9 +65,11 @@ export function sessionCookies(given: SessionOptions): SessionCookies {
   }
 }
 
+const PART = '.'
+
 /** The cookies of a session that one can't hold: `sid`, `sid.1`, `sid.2`, `sid.3`. */
 export function partName(key: string, part: number): string {
-  return part === 0 ? key : `${key}.${part}`
+  return part === 0 ? key : `${key}${PART}${part}`
 }
 
 function refuseWhatBrowsersRefuse({

@@ -16,9 +16,8 @@ import type { AfterHead, AfterResponse, Engine, SessionState } from '../session/
 import type { Users } from '../session/users.js'
 import type { IdSource } from './session-converters.js'
 import type { SessionCookies } from './session-cookies.js'
-import { partName } from './session-cookies.js'
 import { liveCookies } from './session-live-cookie.js'
-import { hasCookie, headerName, MAX_PARTS, PART_LENGTH, readTicket, splitValue } from './session-ticket.js'
+import { hasPart, headerName, MAX_PARTS, PART_LENGTH, readTicket, splitValue } from './session-ticket.js'
 import { type EndTurn, lockedTurn, type SessionTurns, type TurnLimits } from './session-turns.js'
 
 declare module '../protocol.js' {
@@ -305,9 +304,10 @@ export class RequestSession implements SessionHandle, ResponseHook, AfterHead, A
     const parts = value === undefined || value.length <= PART_LENGTH ? NO_PARTS : splitValue(value)
     const first = parts[0] ?? value
     appendCookie(res, first === undefined ? template.expired : template.set(first))
+    if (parts.length === 0 && sent?.includes(cookies.partPrefix) !== true) return
     for (let part = 1; part < MAX_PARTS; part++) {
       const rest = parts[part]
-      if (rest === undefined && (sent === undefined || !hasCookie(sent, partName(cookieName, part)))) continue
+      if (rest === undefined && !hasPart(sent, cookieName, part)) continue
       const next = cookies.template(secure, domain, path, part)!
       appendCookie(res, rest === undefined ? next.expired : next.set(rest))
     }

@@ -113,6 +113,7 @@ class PartReader {
 
 const FIRST = { verify: (value: string) => value }
 
-export function hasCookie(header: string | undefined, name: string): boolean {
-  return header !== undefined && findCookie(header, name, FIRST) !== null
+/** Whether `header` has part number `part` of the cookie `name`; `0` is the cookie itself. */
+export function hasPart(header: string | undefined, name: string, part: number): boolean {
+  return header !== undefined && findCookie(header, partName(name, part), FIRST) !== null
 }

@@ -107,6 +107,8 @@ export function appendCookie(res: ServerResponse, header: string): void {
 
 /** Whether the response sets the cookie `name` already. */
 export function setsCookie(res: ServerResponse, name: string): boolean {
-  const headers = [res.getHeader('Set-Cookie') ?? []].flat()
+  const set = res.getHeader('Set-Cookie')
+  if (set === undefined) return false
+  const headers = [set].flat()
   return headers.some((header) => String(header).startsWith(`${name}=`))
 }

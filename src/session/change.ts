@@ -28,24 +28,37 @@ export function applyChange<E>(
   change: Change<E>,
   rerun: boolean,
 ): Document<E> {
-  const values = change.cleared ? new Map<string, E>() : new Map(row.values)
-  for (const key of change.removed) values.delete(key)
-  for (const [key, encoded] of change.set) values.set(key, encoded)
-  if (rerun) {
-    for (const [key, updaters] of change.updates) {
-      const newest = row.values.get(key)
-      let value = newest === undefined ? undefined : codec.thaw(newest)
-      for (const updater of updaters) value = updater(value)
-      if (value === undefined) values.delete(key)
-      else values.set(key, codec.freeze(key, value))
-    }
-  }
   return {
     created: row.created,
     accessed: row.accessed,
-    values,
+    values: isAll(change, row, rerun) ? change.set : mergeValues(codec, row, change, rerun),
     domain: change.domain === undefined ? row.domain : change.domain,
     path: change.path === undefined ? row.path : change.path,
     user: change.user === undefined ? row.user : change.user,
   }
+}
+
+/** Whether what the change sets is all that will be there, as in a new session. */
+function isAll<E>({ cleared, updates }: Change<E>, row: Document<E>, rerun: boolean): boolean {
+  return (cleared || row.values.size === 0) && (!rerun || updates.size === 0)
+}
+
+function mergeValues<E>(
+  codec: Codec<E>,
+  row: Document<E>,
+  change: Change<E>,
+  rerun: boolean,
+): ReadonlyMap<string, E> {
+  const values = change.cleared ? new Map<string, E>() : new Map(row.values)
+  for (const key of change.removed) values.delete(key)
+  for (const [key, encoded] of change.set) values.set(key, encoded)
+  if (!rerun) return values
+  for (const [key, updaters] of change.updates) {
+    const newest = row.values.get(key)
+    let value = newest === undefined ? undefined : codec.thaw(newest)
+    for (const updater of updaters) value = updater(value)
+    if (value === undefined) values.delete(key)
+    else values.set(key, codec.freeze(key, value))
+  }
+  return values
 }

@@ -10,7 +10,7 @@ export interface Document<E> {
   /** The access that was recorded last. */
   accessed: number | null
   /** The app's data, encoded value by value, in stored order. Never holds the format's own keys. */
-  values: Map<string, E>
+  values: ReadonlyMap<string, E>
   /** `_domain` and `_path` of Beaker: what the session itself says about its cookie. undefined: says nothing. */
   domain?: string | null | undefined
   path?: string | null | undefined

@@ -116,7 +116,8 @@ function toDocument<E>(
   container: BeakerContainer,
   encoding: Encoding<E>,
 ): Document<E> {
-  const document: Document<E> = { created: null, accessed: null, values: new Map() }
+  const values = new Map<string, E>()
+  const document: Document<E> = { created: null, accessed: null, values }
   const budget = { values: MAX_VALUES }
   let foreign: string | undefined
   for (const [key, cell] of members) {
@@ -127,10 +128,7 @@ function toDocument<E>(
     } else if (container !== 'cookie' || key !== '_expires' || !isOldExpires(cell)) {
       try {
         if (!(cell instanceof JsonText)) requirePlain(cell, budget)
-        document.values.set(
-          key,
-          cell instanceof JsonText ? encoding.fromJson(cell.text) : encoding.fromPython(cell),
-        )
+        values.set(key, cell instanceof JsonText ? encoding.fromJson(cell.text) : encoding.fromPython(cell))
       } catch (error) {
         if (!(error instanceof ForeignSession)) throw error
         foreign ??= `${error.message}, at session key ${quoteJson(key)}`

@@ -76,7 +76,7 @@ function foreign(coder: Codec<unknown>, row: Uint8Array): ForeignSession {
 }
 
 /** Decoded values, thawed. */
-function contents(coder: Codec<unknown>, values: Map<string, unknown>): Map<string, unknown> {
+function contents(coder: Codec<unknown>, values: ReadonlyMap<string, unknown>): Map<string, unknown> {
   return new Map(Array.from(values, ([key, encoded]) => [key, coder.thaw(encoded)]))
 }
 
