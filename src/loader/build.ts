@@ -10,7 +10,7 @@ import { type Task, Tasks } from './cycle.js'
 import type { Issues } from './issues.js'
 import { chain, makeApp, makeFilter, makeServer, toApp, type Wrap } from './make.js'
 import type { Adapt, Kind, Made, Node } from './model.js'
-import { describe, withChildren, withRole } from './node.js'
+import { describe, type TreeNode } from './node.js'
 import type { Resolver } from './resolve.js'
 import { unlessStalled } from './stall.js'
 
@@ -25,7 +25,7 @@ interface Raw {
 interface Built<T> {
   readonly id: string
   readonly value: T
-  readonly node: Node
+  readonly node: TreeNode
 }
 
 interface Closeable {
@@ -172,7 +172,7 @@ export class Builder {
       case 'filtered': {
         const filter = await this.#build('filter', context.filter, role, task)
         const inner = await this.#build(context.kind as 'app' | 'filter', context.inner, 'next', task)
-        const node = withChildren(filter.node, [...filter.node.children, inner.node])
+        const node = filter.node.changed({ children: [...filter.node.children, inner.node] })
         if (context.kind === 'app')
           return { ...(await this.#wrap(context.filter, filter, inner as Built<App>)), node }
         const value: Wrap = (next) => chain((inner.value as Wrap)(next), filter.value)
@@ -197,7 +197,7 @@ export class Builder {
       this.#tasks.join(known.task, waiter)
     }
     const built = await known.built
-    return { ...built, node: withRole(built.node, role) }
+    return { ...built, node: built.node.changed({ role }) }
   }
 
   async #call(part: Part, task: Task): Promise<Built<Raw[Kind]>> {

@@ -113,6 +113,7 @@ export interface Node {
   readonly use: string | undefined
   /** Where its section stands; for a bare URI, where that is written. undefined: asked for by the caller. */
   readonly place: Place | undefined
+  /** Worked out when somebody asks; JSON has them, `{ ...node }` does not. */
   readonly settings: readonly NodeSetting[]
   /** What it is to its parent: `main`, `next`, `filter`, `app`, or the key that mounts it. */
   readonly role: string

@@ -3,56 +3,73 @@
 import type { Place } from '../config/errors.js'
 import { maskValue } from '../config/secrets.js'
 import { type Context, mainPart } from './context.js'
-import type { Node, NodeSetting, Shape } from './model.js'
+import type { Kind, Node, NodeSetting, Shape } from './model.js'
 import type { Setting } from './settings.js'
 
-/** A node whose children are still being found, as a composite asks for them. */
-export type OpenNode = Omit<Node, 'children'> & { readonly children: Node[] }
-
 /** The node of one context. `children` are put in by whoever finds them. */
-export function describe(context: Context, role: string, children: Node[] = []): OpenNode {
-  const { kind, asked } = context
-  const part = mainPart(context)
-  let settings: readonly NodeSetting[] | undefined
-  return {
-    kind,
-    shape: shapeOf(context),
-    name: asked.name,
-    use: part?.factory.label,
-    place: asked.place,
-    // Only for whom it concerns: a start of ten thousand mounts would mask their settings for nobody.
-    get settings() {
-      settings ??= settingsOf(context)
-      return settings
-    },
-    role,
-    children,
+export function describe(context: Context, role: string, children: readonly Node[] = []): TreeNode {
+  return new TreeNode({ context, settings: undefined }, role, children)
+}
+
+/** Worked out for whom it concerns: a start of ten thousand mounts would mask their settings for nobody. */
+interface Lazy {
+  readonly context: Context
+  settings: readonly NodeSetting[] | undefined
+}
+
+/** A class for its getter: one on each object would give each node a hidden class of its own, a kilobyte apiece. */
+export class TreeNode implements Node {
+  readonly kind: Kind
+  readonly shape: Shape
+  readonly name: string
+  readonly use: string | undefined
+  readonly place: Place | undefined
+  readonly role: string
+  readonly children: readonly Node[]
+  readonly #lazy: Lazy
+
+  constructor(lazy: Lazy, role: string, children: readonly Node[]) {
+    const { context } = lazy
+    this.kind = context.kind
+    this.shape = shapeOf(context)
+    this.name = context.asked.name
+    this.use = mainPart(context)?.factory.label
+    this.place = context.asked.place
+    this.role = role
+    this.children = children
+    this.#lazy = lazy
+  }
+
+  get settings(): readonly NodeSetting[] {
+    this.#lazy.settings ??= settingsOf(this.#lazy.context)
+    return this.#lazy.settings
+  }
+
+  /** The same node in another role, or with other children. */
+  changed({
+    role = this.role,
+    children = this.children,
+  }: {
+    role?: string
+    children?: readonly Node[]
+  }): TreeNode {
+    return new TreeNode(this.#lazy, role, children)
+  }
+
+  /** As `sessd show --json` has it. */
+  toJSON(): Node {
+    const { kind, shape, name, use, place, settings, role, children } = this
+    return { kind, shape, name, use, place, settings, role, children }
   }
 }
 
-/** The same node in another role. */
-export function withRole(node: Node, role: string): Node {
-  return change(node, { role })
-}
-
-/** The same node with other children. */
-export function withChildren(node: Node, children: readonly Node[]): Node {
-  return change(node, { children })
-}
-
-/** Not a spread, which would work out the settings. */
-function change(node: Node, changes: Partial<Node>): Node {
-  const all = { ...Object.getOwnPropertyDescriptors(node), ...Object.getOwnPropertyDescriptors(changes) }
-  return Object.defineProperties({}, all) as Node
-}
-
 /** The node of a context and of all that it names; what composites will ask for is not known yet. */
-export function describeTree(context: Context, role: string): Node {
+export function describeTree(context: Context, role: string): TreeNode {
   switch (context.type) {
     case 'filter-app':
       return describe(context, role, [describeTree(context.next, 'next')])
     case 'filtered':
-      return withChildren(describeTree(context.filter, role), [describeTree(context.inner, 'next')])
+      return describeTree(context.filter, role).changed({ children: [describeTree(context.inner, 'next')] })
     case 'pipeline':
       return describe(context, role, [
         ...context.filters.map((filter) => describeTree(filter, 'filter')),

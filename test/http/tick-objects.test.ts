@@ -7,7 +7,11 @@ import { kept } from '../../src/http/tick-objects.js'
 setFlagsFromString('--expose-gc')
 setFlagsFromString('--allow-natives-syntax')
 const collect: () => void = runInNewContext('gc')
-const haveOneShape: (a: object, b: object) => boolean = new Function('a', 'b', 'return %HaveSameMap(a, b)') as never
+const haveOneShape: (a: object, b: object) => boolean = new Function(
+  'a',
+  'b',
+  'return %HaveSameMap(a, b)',
+) as never
 
 test('what is kept has the shape of what process.nextTick makes after a full collection', async () => {
   collect()

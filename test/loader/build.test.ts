@@ -558,6 +558,18 @@ set debug = true
     ])
     expect(node!.place).toEqual({ file: `${directory}/x.ini`, line: 6, section: 'app:main' })
   })
+
+  test('is written as JSON with its settings and its children', async () => {
+    const { load } = await open('[composite:main]\nuse = egg:t#all\n/ = home\n[app:home]\nuse = egg:t#app\n')
+    const { node } = await load()
+    const root = node!
+    const first = root.children[0]!
+    const asJson = ({ kind, shape, name, use, place, settings, role }: Node, children: unknown[]) =>
+      JSON.stringify({ kind, shape, name, use, place, settings, role, children })
+    expect(JSON.stringify(first)).toBe(asJson(first, []))
+    expect(JSON.stringify(root)).toBe(asJson(root, [JSON.parse(JSON.stringify(first))]))
+    expect(root.settings.map(({ key, value }) => `${key}=${value}`)).toEqual(['/=home'])
+  })
 })
 
 describe('a value that is put into a secret is shown nowhere:', () => {

@@ -21,7 +21,7 @@ export const tcpAddress: Converter<TcpAddress> = {
   parse(text) {
     const written = text.trim()
     if (written === '') return LOOPBACK
-    const bare = isIPv6(written)
+    const bare = isBareIPv6(written)
       ? [written, written]
       : /^(?:\[([^\]]*)\]|([^\s:/[\]]*))(?::(\d+))?$/.exec(written)
     if (bare === null) return undefined
@@ -33,6 +33,11 @@ export const tcpAddress: Converter<TcpAddress> = {
     return { host: host === '*' ? '' : host, port: given }
   },
   accepts: (value): value is TcpAddress => typeof value === 'object' && value !== null && 'host' in value,
+}
+
+/** Without its two colons it is none: to compile Node's expression for them takes longer than to read a small file. */
+export function isBareIPv6(text: string): boolean {
+  return /:.*:/.test(text) && isIPv6(text)
 }
 
 /** Some of them with spaces between: `*:80 [::1]:80 unix:/run/app.sock`. */

@@ -3,9 +3,9 @@
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server as HttpServer, type ServerOptions } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
-import { type AddressInfo, connect, isIPv6, type ListenOptions } from 'node:net'
+import { type AddressInfo, connect, type ListenOptions } from 'node:net'
 import { logger } from '../../config/logging.js'
-import { type Address, LOOPBACK } from './address.js'
+import { type Address, isBareIPv6, LOOPBACK } from './address.js'
 import { ALPN } from './http2.js'
 import type { ServerSettings } from './settings.js'
 import type { Certificate } from './tls.js'
@@ -83,5 +83,5 @@ export function urlOf(server: HttpServer, address: Address, secure: boolean): st
     return `unix:${bound ?? ('path' in address ? address.path : '')}`
   const host = 'host' in address ? address.host : bound.address
   const name = host === '' || host === '0.0.0.0' ? LOOPBACK.host : host === '::' ? '::1' : host
-  return `${secure ? 'https' : 'http'}://${isIPv6(name) ? `[${name}]` : name}:${bound.port}`
+  return `${secure ? 'https' : 'http'}://${isBareIPv6(name) ? `[${name}]` : name}:${bound.port}`
 }
