@@ -3,11 +3,15 @@
 
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { HeldRows } from './held-rows.js'
 import { type Layout, quotedTable } from './layout.js'
 import { type OpenSqlite, rowFinder, type SqliteDatabase, type SqliteStatement } from './sqlite-driver.js'
+import { WalState } from './wal-state.js'
 
 export interface SqliteConnection {
   readonly statements: Statements
+  /** What is known of rows without asking. To be told of every row that a statement changes. */
+  readonly rows: HeldRows
   /** Takes the lock of writers at once, or throws. */
   begin(): void
   commit(): void
@@ -37,6 +41,8 @@ export interface Statements {
   readonly idsAfter: SqliteStatement
   /** new id, expiry, id */
   readonly rename: SqliteStatement
+  /** table -> type, sql of what belongs to it */
+  readonly parts: SqliteStatement
 }
 
 export interface SqliteSettings {
@@ -57,7 +63,9 @@ export function openConnection(open: OpenSqlite, settings: SqliteSettings): Sqli
     database.exec('PRAGMA journal_mode = WAL')
     database.exec(`PRAGMA synchronous = ${fsync ? 'FULL' : 'NORMAL'}`)
     createTable(database, layout)
-    return connectionOn(database, statementsFor(database, layout), path)
+    const statements = statementsFor(database, layout)
+    const rows = new HeldRows(new WalState(path, () => isPlain(statements.parts.all(layout.table))))
+    return connectionOn(database, statements, rows, path)
   } catch (error) {
     closeQuietly(database)
     throw error
@@ -73,14 +81,23 @@ function prepareFile(path: string): void {
 function connectionOn(
   database: SqliteDatabase,
   statements: Statements,
+  rows: HeldRows,
   path: string | null,
 ): SqliteConnection {
   const inode = path === null ? undefined : statSync(path).ino
   return {
     statements,
-    begin: () => void database.exec('BEGIN IMMEDIATE'),
-    commit: () => void database.exec('COMMIT'),
+    rows,
+    begin() {
+      database.exec('BEGIN IMMEDIATE')
+      rows.begin()
+    },
+    commit() {
+      database.exec('COMMIT')
+      rows.commit()
+    },
     rollback() {
+      rows.rollback()
       try {
         database.exec('ROLLBACK')
       } catch {
@@ -88,7 +105,10 @@ function connectionOn(
       }
     },
     isMoved: () => path !== null && statSync(path, { throwIfNoEntry: false })?.ino !== inode,
-    close: () => closeQuietly(database),
+    close() {
+      closeQuietly(database)
+      rows.close()
+    },
   }
 }
 
@@ -101,21 +121,39 @@ function closeQuietly(database: SqliteDatabase): void {
 }
 
 function createTable(database: SqliteDatabase, layout: Layout): void {
-  const { table, schema, id, payload, expiry, created } = layout
+  const { table, id, payload, expiry, created } = layout
   const index = quotedTable({ ...layout, table: `${table}_${expiry}` }, '"')
   const columns =
     created === undefined
       ? `${id} TEXT NOT NULL PRIMARY KEY, ${payload} BLOB NOT NULL, ${expiry} INTEGER NOT NULL`
       : `id INTEGER NOT NULL PRIMARY KEY, ${id} VARCHAR(255) NOT NULL UNIQUE, ${expiry} DATETIME NOT NULL, ` +
         `${created} DATETIME NOT NULL, ${payload} BLOB NOT NULL`
-  const catalogue = schema === undefined ? 'sqlite_master' : `"${schema}".sqlite_master`
-  const found = database.prepare(`SELECT 1 FROM ${catalogue} WHERE type = ? AND name = ?`).get('table', table)
+  const found = database
+    .prepare(`SELECT 1 FROM ${catalogueOf(layout)} WHERE type = ? AND name = ?`)
+    .get('table', table)
   // An index is made with the table alone: Beaker's own table is left as it is.
   if (found !== undefined) return
   database.exec('BEGIN IMMEDIATE')
   database.exec(`CREATE TABLE IF NOT EXISTS ${quotedTable(layout, '"')} (${columns})`)
   database.exec(`CREATE INDEX IF NOT EXISTS ${index} ON "${table}" (${expiry})`)
   database.exec('COMMIT')
+}
+
+/** Where SQLite keeps what it was told to make. */
+function catalogueOf({ schema }: Layout): string {
+  return schema === undefined ? 'sqlite_master' : `"${schema}".sqlite_master`
+}
+
+/**
+ * Whether statements change just the rows that they name, to just what they say: there are no triggers, and the table
+ * has nothing by which one row decides about another, or by which two ids are the same.
+ */
+function isPlain(parts: readonly unknown[]): boolean {
+  return parts.every((part) => {
+    const { type, sql } = part as { readonly type: unknown; readonly sql: unknown }
+    if (type === 'index') return true
+    return type === 'table' && !/\b(?:virtual|collate|references|conflict|as)\b/i.test(String(sql))
+  })
 }
 
 function statementsFor(database: SqliteDatabase, layout: Layout): Statements {
@@ -145,5 +183,6 @@ function statementsFor(database: SqliteDatabase, layout: Layout): Statements {
       `SELECT ${id} AS id FROM ${table} WHERE ${id} > ? AND ${expiry} > ? ORDER BY ${id} LIMIT ?`,
     ),
     rename: database.prepare(`UPDATE OR REPLACE ${table} SET ${id} = ?, ${expiry} = ? WHERE ${id} = ?`),
+    parts: database.prepare(`SELECT type, sql FROM ${catalogueOf(layout)} WHERE lower(tbl_name) = lower(?)`),
   }
 }

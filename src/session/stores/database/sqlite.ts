@@ -8,7 +8,6 @@ import type { SaveOptions, SaveResult, SessionStore, StoredSession } from '../..
 import { GroupCommit } from './group-commit.js'
 import type { Layout } from './layout.js'
 import { toLocalTime } from './local-time.js'
-import { RecentPayloads } from './recent-payloads.js'
 import { openConnection, type SqliteConnection } from './sqlite-connection.js'
 import { findSqlite, isBusy, type OpenSqlite } from './sqlite-driver.js'
 
@@ -43,7 +42,6 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
     onError: broken,
     patience: timeout,
   })
-  const recent = new RecentPayloads()
   let open: SqliteConnection | undefined
   let openSqlite: OpenSqlite | undefined
   let lookedAt = 0
@@ -54,6 +52,7 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
     if (open !== undefined && now - lookedAt > LOOK_AFTER) {
       lookedAt = now
       if (open.isMoved()) drop()
+      else open.rows.checkFiles()
     }
     if (open !== undefined) return open
     openSqlite ??= driver()
@@ -95,14 +94,15 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
     }
   }
 
-  function loadRow({ statements }: SqliteConnection, id: string): StoredSession | null {
-    const known = recent.get(id)
-    const row = statements.load(id, known)
-    if (row === undefined) return null
-    const [expiry, found] = row
-    const payload = found === null ? known : found instanceof Uint8Array ? found : Buffer.from(String(found))
-    if (payload !== known) recent.put(id, payload)
-    return { payload, revision: payload, expiresAt: layout.fromExpiry(expiry) }
+  function loadRow({ statements, rows }: SqliteConnection, id: string): StoredSession | null {
+    return rows.load(id, (guess) => {
+      const row = statements.load(id, guess)
+      if (row === undefined) return null
+      const [expiry, found] = row
+      const payload =
+        found === null ? guess : found instanceof Uint8Array ? found : Buffer.from(String(found))
+      return { payload, revision: payload, expiresAt: layout.fromExpiry(expiry) }
+    })
   }
 
   function isLive({ expiresAt }: StoredSession): boolean {
@@ -116,28 +116,20 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
 
   async function removeExpired(id: string): Promise<null> {
     try {
-      await write(({ statements }) => statements.removeDead.run(id, layout.deadline(clock())))
+      await write((connection) => removeDead(connection, id))
     } catch {
       // A reader that can't tidy up still gets its answer.
     }
     return null
   }
 
+  function removeDead({ statements, rows }: SqliteConnection, id: string): void {
+    if (isOne(statements.removeDead.run(id, layout.deadline(clock())))) rows.write(id, null)
+  }
+
   /** Expired or not: the row of this id. */
   function found(id: string, row: StoredSession | null): MaybePromise<StoredSession | null> {
     return row === null || isLive(row) ? row : removeExpired(id)
-  }
-
-  function insert(
-    { statements }: SqliteConnection,
-    id: string,
-    payload: Uint8Array,
-    expiresAt: number | null,
-  ) {
-    const now = clock()
-    const created = layout.created === undefined ? [] : [toLocalTime(now)]
-    const expiry = layout.toExpiry(expiresAt)
-    return statements.insert.run(id, payload, expiry, ...created, layout.deadline(now))
   }
 
   function save(
@@ -146,15 +138,19 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
     payload: Uint8Array,
     { expiresAt, expected }: SaveOptions,
   ): SaveResult {
-    const { replace } = connection.statements
-    const deadline = layout.deadline(clock())
+    const { statements, rows } = connection
+    const now = clock()
+    const deadline = layout.deadline(now)
+    const expiry = layout.toExpiry(expiresAt)
+    const created = layout.created === undefined ? [] : [toLocalTime(now)]
     const saved =
       expected === null
-        ? isOne(insert(connection, id, payload, expiresAt))
+        ? isOne(statements.insert.run(id, payload, expiry, ...created, deadline))
         : expected instanceof Uint8Array &&
-          isOne(replace.run(payload, layout.toExpiry(expiresAt), id, expected, deadline))
-    if (saved) recent.put(id, payload)
-    return saved ? { saved: true, revision: payload } : { saved: false, current: loadLive(connection, id) }
+          isOne(statements.replace.run(payload, expiry, id, expected, deadline))
+    if (!saved) return { saved: false, current: loadLive(connection, id) }
+    rows.write(id, { payload, revision: payload, expiresAt: layout.fromExpiry(expiry) })
+    return { saved: true, revision: payload }
   }
 
   async function* listIds(): AsyncGenerator<string> {
@@ -190,29 +186,34 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
 
     delete(id) {
       checkId(id)
-      return write(({ statements }) => {
-        const deadline = layout.deadline(clock())
-        const removed = isOne(statements.remove.run(id, deadline))
-        if (!removed) statements.removeDead.run(id, deadline)
+      return write((connection) => {
+        const removed = isOne(connection.statements.remove.run(id, layout.deadline(clock())))
+        if (removed) connection.rows.write(id, null)
+        else removeDead(connection, id)
         return removed
       })
     },
 
     touch(id, expiresAt) {
       checkId(id)
-      return write(({ statements }) =>
-        isOne(statements.touch.run(layout.toExpiry(expiresAt), id, layout.deadline(clock()))),
-      )
+      return write(({ statements, rows }) => {
+        const expiry = layout.toExpiry(expiresAt)
+        const touched = isOne(statements.touch.run(expiry, id, layout.deadline(clock())))
+        if (touched) rows.touch(id, layout.fromExpiry(expiry))
+        return touched
+      })
     },
 
     async sweep(limit) {
       for (let removed = 0; ; ) {
         const batch = Math.min(limit - removed, SWEEP_BATCH)
-        const { changes } = await write(({ statements }) =>
-          statements.sweep.run(layout.deadline(clock()), batch),
-        )
-        removed += Number(changes)
-        if (Number(changes) < batch || removed >= limit) return removed
+        const changes = await write(({ statements, rows }) => {
+          const count = Number(statements.sweep.run(layout.deadline(clock()), batch).changes)
+          if (count > 0) rows.writeAny()
+          return count
+        })
+        removed += changes
+        if (changes < batch || removed >= limit) return removed
       }
     },
 
@@ -220,9 +221,12 @@ export function sqliteStore(given: SqliteStoreOptions): SessionStore {
 
     async setAside(id) {
       checkId(id)
-      await write(({ statements }) =>
-        statements.rename.run(`${id}.corrupt`, layout.toExpiry(clock() + ASIDE), id),
-      )
+      await write(({ statements, rows }) => {
+        const aside = `${id}.corrupt`
+        if (!isOne(statements.rename.run(aside, layout.toExpiry(clock() + ASIDE), id))) return
+        rows.write(id, null)
+        rows.write(aside, null)
+      })
     },
 
     async ping() {
