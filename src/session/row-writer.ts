@@ -4,6 +4,7 @@
 
 import type { MaybePromise } from '../protocol.js'
 import { Background } from './background.js'
+import { BriefMap } from './brief-map.js'
 import { applyChange, type Change } from './change.js'
 import type { Clock } from './clock.js'
 import type { Codec, Document } from './codec.js'
@@ -61,7 +62,7 @@ export class RowWriter<E> {
   readonly #settings: SessionSettings
   readonly #clock: Clock
   /** What waits, per id with a save under way. */
-  readonly #queues = new Map<string, Pending<E>[]>()
+  readonly #queues = new BriefMap<string, Pending<E>[]>()
   readonly background = new Background()
   readonly #mover: RowMover<E>
   readonly #onReplaced: RowWriterOptions<E>['onReplaced']

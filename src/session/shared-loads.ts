@@ -3,6 +3,7 @@
 // way shares the one after it.
 
 import type { MaybePromise } from '../protocol.js'
+import { BriefMap } from './brief-map.js'
 import { isPromise } from './maybe-promise.js'
 import type { SessionStore, StoredSession } from './store.js'
 
@@ -14,7 +15,7 @@ interface Flight {
 
 export class SharedLoads {
   readonly #store: SessionStore
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights = new BriefMap<string, Flight>()
 
   constructor(store: SessionStore) {
     this.#store = store

@@ -1,11 +1,12 @@
 // One at a time per id: commits of one process to one session queue up instead of running into each other.
 
 import type { MaybePromise } from '../protocol.js'
+import { BriefMap } from './brief-map.js'
 import { isPromise } from './maybe-promise.js'
 
 export class Turns {
   /** The last piece of work per id; it never rejects. */
-  readonly #tails = new Map<string, Promise<void>>()
+  readonly #tails = new BriefMap<string, Promise<void>>()
 
   /** Runs `work` when earlier work on `id` is done; at once when there is none. Answers (or rejects with) its result. */
   run<R>(id: string, work: () => MaybePromise<R>): MaybePromise<R> {
