@@ -7,11 +7,18 @@ import type { StoredSession } from '../store.js'
 const MAX_ROWS = 4096
 const MAX_SIZE = 4096
 
-/** File systems count time in steps, of up to two seconds: a file changed so lately may change again unseen. */
-const SETTLED_MS = 2000
+/**
+ * File systems count time in steps, and a file that was changed within this one may change again unseen. A time that is
+ * no whole second is counted finer: in steps of the system's clock, 16 ms at most, or of 10 ms (exFAT); the rest is for
+ * machines that are held up. A time that is one may be of a file system that knows no others: steps of up to two seconds.
+ */
+const FINE_STEP_MS = 250
+const COARSE_STEP_MS = 2000
 
-interface Entry {
+/** A row as it was read, and the state of its file then. */
+export interface RecentRow {
   readonly row: StoredSession
+  readonly path: string
   readonly inode: number
   readonly size: number
   readonly written: number
@@ -20,35 +27,24 @@ interface Entry {
 
 /** Keeps up to twice MAX_ROWS rows: when the young are many enough, they become the old, and the old are dropped. */
 export class RecentRows {
-  #young = new Map<string, Entry>()
-  #old = new Map<string, Entry>()
+  #young = new Map<string, RecentRow>()
+  #old = new Map<string, RecentRow>()
 
-  /** The row as it was read, if the file is the one that was read then. */
-  get(id: string, stat: Stats): StoredSession | undefined {
-    const entry = this.#young.get(id) ?? this.#old.get(id)
-    if (
-      entry === undefined ||
-      entry.changed !== stat.ctimeMs ||
-      entry.written !== stat.mtimeMs ||
-      entry.inode !== stat.ino ||
-      entry.size !== stat.size
-    ) {
-      return undefined
-    }
-    this.#keep(id, entry)
-    return entry.row
+  /** What is known of a row; whether it still holds is for the caller to see, by `isUnchanged`. */
+  find(id: string): RecentRow | undefined {
+    const young = this.#young.get(id)
+    if (young !== undefined) return young
+    const old = this.#old.get(id)
+    if (old !== undefined) this.#keep(id, old)
+    return old
   }
 
-  /** Keeps a small row whose file has been left alone for a while. */
-  put(id: string, row: StoredSession, stat: Stats): void {
-    if (stat.size > MAX_SIZE || Date.now() - stat.ctimeMs < SETTLED_MS) return
-    this.#keep(id, {
-      row,
-      inode: stat.ino,
-      size: stat.size,
-      written: stat.mtimeMs,
-      changed: stat.ctimeMs,
-    })
+  /** Keeps a small row whose file has been left alone for a while. `now`: epoch milliseconds, by the file's clock. */
+  put(id: string, path: string, row: StoredSession, stat: Stats, now = Date.now()): void {
+    const { size, ino: inode, mtimeMs: written, ctimeMs: changed } = stat
+    const step = changed % 1000 === 0 ? COARSE_STEP_MS : FINE_STEP_MS
+    if (size > MAX_SIZE || now - changed < step) return
+    this.#keep(id, { row, path, inode, size, written, changed })
   }
 
   delete(id: string): void {
@@ -61,12 +57,16 @@ export class RecentRows {
     this.#old.clear()
   }
 
-  #keep(id: string, entry: Entry): void {
-    if (this.#young.get(id) === entry) return
+  #keep(id: string, row: RecentRow): void {
     if (this.#young.size >= MAX_ROWS) {
       this.#old = this.#young
       this.#young = new Map()
     }
-    this.#young.set(id, entry)
+    this.#young.set(id, row)
   }
+}
+
+/** Whether a file is still the one that was read. */
+export function isUnchanged({ changed, written, inode, size }: RecentRow, stat: Stats): boolean {
+  return changed === stat.ctimeMs && written === stat.mtimeMs && inode === stat.ino && size === stat.size
 }

@@ -224,7 +224,7 @@ export class FileLocks {
   }
 
   #path(id: string): string {
-    return join(this.directory, `${id}.lock`)
+    return `${this.directory}/${id}.lock`
   }
 }
 

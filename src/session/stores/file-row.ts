@@ -71,8 +71,10 @@ export function writeRow(
     writeAll(file, payload)
     stamp(format, file, expiresAt)
   } else {
-    const header = Buffer.from(`{"sessd":1,"expires":${timeText(expiresAt)}}\n`, 'latin1')
-    writeAll(file, Buffer.concat([header, payload]))
+    const content = Buffer.allocUnsafe(HEADER_SIZE + payload.length)
+    content.write(`{"sessd":1,"expires":${timeText(expiresAt)}}\n`, 'latin1')
+    content.set(payload, HEADER_SIZE)
+    writeAll(file, content)
   }
 }
 

@@ -128,7 +128,7 @@ export class FileWriter {
 
   #write(payload: Uint8Array, expiresAt: number | null): string {
     this.#removeLeft()
-    const path = join(this.#temporary, `${this.#options.owner}.${++this.#count}.tmp`)
+    const path = `${this.#temporary}/${this.#options.owner}.${++this.#count}.tmp`
     const file = this.#inDirectory(path, () => openSync(path, 'wx', 0o600))
     try {
       writeRow(this.#options.format, file, payload, expiresAt)

@@ -9,7 +9,7 @@ import type { MaybePromise } from '../../protocol.js'
 import { type Clock, systemClock } from '../clock.js'
 import { after, isPromise } from '../maybe-promise.js'
 import type { Revision, SaveOptions, SaveResult, SessionStore, StoredSession } from '../store.js'
-import { RecentRows } from './file-cache.js'
+import { isUnchanged, RecentRows } from './file-cache.js'
 import { type BeakerLockOptions, BeakerLocks } from './file-flock.js'
 import { FileLocks } from './file-lock.js'
 import { MAX_ROW, OversizedFile, readExpiry, readRow, touchRow } from './file-row.js'
@@ -121,7 +121,7 @@ export function fileStore(given: FileStoreOptions): FileStore {
     try {
       const found = readRow(format, path)
       if (found === null) return null
-      recent.put(id, found.row, found.stat)
+      recent.put(id, path, found.row, found.stat)
       return found.row
     } catch (error) {
       if (!(error instanceof OversizedFile)) throw error
@@ -213,10 +213,11 @@ export function fileStore(given: FileStoreOptions): FileStore {
 
     load(id) {
       return perform('read', () => {
-        const path = rowPath(directory, id)
+        const known = recent.find(id)
+        const path = known?.path ?? rowPath(directory, id)
         const stat = statSync(path, { throwIfNoEntry: false })
         if (stat === undefined) return null
-        const row = recent.get(id, stat) ?? read(id, path)
+        const row = known !== undefined && isUnchanged(known, stat) ? known.row : read(id, path)
         if (row === null || isLive(row.expiresAt)) return row
         tidy(() => removeExpired(id, path))
         return null
