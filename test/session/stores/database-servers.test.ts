@@ -150,6 +150,34 @@ for (const { name, programs, start, quote } of servers) {
       })
     })
 
+    test('takes ids that are words of SQL for ids', async () => {
+      const store = open({ url, table: freshTable() })
+      for (const id of ['NULL', 'null', 'DEFAULT', '-1', '--', '0x00']) {
+        const one = Buffer.from(`one of ${id}`)
+        expect(await store.save(id, one, forever)).toMatchObject({ saved: true })
+        const two = Buffer.from(`two of ${id}`)
+        expect(await store.save(id, two, { expiresAt: null, expected: one })).toMatchObject({ saved: true })
+        expect(await store.touch?.(id, Date.now() + 60_000)).toBe(true)
+        expect((await store.load(id))?.payload).toEqual(two)
+        expect(await store.delete(id)).toBe(true)
+      }
+    })
+
+    test('keeps every byte, and rows without any', async () => {
+      const store = open({ url, table: freshTable() })
+      const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+      const rows = { all, none: Buffer.alloc(0), one: Buffer.alloc(1) }
+      await Promise.all(Object.entries(rows).map(([id, row]) => store.save(id, row, forever)))
+      const loads = Object.entries(rows).map(async ([id, row]) => {
+        expect((await store.load(id))?.payload).toEqual(row)
+        const changed = Buffer.concat([row, row, Buffer.from('x')])
+        const result = await store.save(id, changed, { expiresAt: null, expected: row })
+        expect(result).toMatchObject({ saved: true })
+        expect((await store.load(id))?.payload).toEqual(changed)
+      })
+      await Promise.all(loads)
+    })
+
     test('keeps its tables where the schema says', async () => {
       await server.query('CREATE SCHEMA other_place')
       const store = open({ url, schema: 'other_place', table: 'Rows' })
@@ -361,6 +389,24 @@ describeWith(POSTGRES, 'on PostgreSQL', () => {
     const [one, two] = [open({ url: server.url }), open({ url: server.url })]
     const counts = await Promise.all([addKeys(one!, 'a', 10), addKeys(two!, 'b', 10)])
     expect(counts).toEqual([10, 10])
+  })
+
+  test('understands bytes whatever form the server likes to print', async () => {
+    await server.query(`ALTER ROLE ${USER} SET bytea_output = 'escape'`)
+    onTestFinished(async () => void (await server.query(`ALTER ROLE ${USER} RESET bytea_output`)))
+    const store = open({ url: server.url, table: 'bytes' })
+    const row = Buffer.from('\\x00 \0 \\ \xff', 'latin1')
+    await store.save('abc', row, forever)
+    expect((await store.load('abc'))?.payload).toEqual(row)
+  })
+
+  test('loads other rows beside one that holds NULL, in a table that somebody else has made', async () => {
+    await server.query('CREATE TABLE loose (id text PRIMARY KEY, payload bytea, expires_at bigint NOT NULL)')
+    await server.query(`INSERT INTO loose VALUES ('empty', NULL, 9999999999999)`)
+    const store = open({ url: server.url, table: 'loose' })
+    await store.save('abc', Buffer.from('row'), forever)
+    const [empty, row] = await Promise.all([store.load('empty'), store.load('abc')])
+    expect([empty?.payload, row?.payload]).toEqual([Buffer.alloc(0), Buffer.from('row')])
   })
 
   test("uses a table that Beaker's SQLAlchemy has made", async () => {

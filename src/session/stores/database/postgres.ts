@@ -1,19 +1,25 @@
 // PostgreSQL, by the package pg. Statements take arrays, one element per row, so that sessions which are loaded or saved
 // at the same time share a round trip, a transaction and its wait for the disk.
 
-import { readFile } from 'node:fs/promises'
-import { OptionError } from '../../../config/errors.js'
+import { Deadlines } from '../../deadlines.js'
 import { importPeer } from '../optional-peer.js'
 import { type Layout, quotedTable } from './layout.js'
+import { bytesArray, textArray } from './postgres-arrays.js'
+import { type Parameter, Statement } from './postgres-statement.js'
+import { sslMode, tlsFor } from './postgres-tls.js'
 import type { Diagnosis, LoadedRow, ServerSettings, SqlServer } from './server.js'
 import { connectTimeout, readArguments } from './url.js'
 
+interface Client {
+  on(event: 'error', listener: () => void): void
+  query(statement: Statement): unknown
+}
+
 interface Pool {
   on(event: 'error', listener: () => void): void
-  query(query: { name?: string | undefined; text: string; values?: readonly unknown[] }): Promise<{
-    readonly rows: readonly unknown[]
-    readonly rowCount: number | null
-  }>
+  on(event: 'connect', listener: (client: Client) => void): void
+  /** `release` with an error throws the connection away. */
+  connect(done: (error: Error | undefined, client: Client, release: (error?: Error) => void) => void): void
   end(): Promise<void>
 }
 
@@ -48,6 +54,7 @@ export function postgresServer({ target, layout, poolSize, timeout, prepare }: S
   const host = target.host ?? args.host
   const port = target.port ?? 5432
   const statements = statementsFor(layout)
+  const deadlines = new Deadlines(timeout)
   let opening: Promise<Pool> | undefined
 
   function pool(): Promise<Pool> {
@@ -71,32 +78,58 @@ export function postgresServer({ target, layout, poolSize, timeout, prepare }: S
       ssl: await tlsFor(mode, args),
       max: poolSize,
       connectionTimeoutMillis: connecting,
-      query_timeout: timeout,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
       allowExitOnIdle: true,
     })
     // A connection that breaks while nobody uses it is replaced; without a listener the process would end.
     pool.on('error', () => {})
+    // One that breaks in use tells its statement besides.
+    pool.on('connect', (client) => client.on('error', () => {}))
     return pool
   }
 
-  async function query(name: keyof typeof statements, values: readonly unknown[]) {
-    const text = statements[name]
-    const connection = await pool()
-    return connection.query({ name: prepare ? `sessd_${name}` : undefined, text, values })
+  /**
+   * Runs a statement on a connection of the pool. One that does not answer in time is thrown away, with its connection.
+   * pg's query_timeout does so by a timer for each; where these overlap, they keep all statements and rows since the
+   * last full collection in memory.
+   */
+  async function run(text: string, values?: readonly Parameter[], name?: string): Promise<Statement> {
+    const from = await pool()
+    let held: Statement | undefined
+    let late: Error | undefined
+    const work = new Promise<Statement>((resolve, reject) => {
+      from.connect((error, client, release) => {
+        if (error) return reject(error)
+        if (late !== undefined) return release()
+        const done = (error?: Error) => {
+          release(error)
+          if (error) reject(error)
+          else resolve(statement)
+        }
+        const statement = new Statement({ text, values, name, done })
+        held = statement
+        client.query(statement)
+      })
+    })
+    return deadlines.limit(work, () => {
+      late = new Error(`no answer within ${timeout} ms`)
+      held?.handleError(late)
+      return late
+    })
   }
 
-  async function count(name: keyof typeof statements, values: readonly unknown[]): Promise<number> {
-    return (await query(name, values)).rowCount ?? 0
+  function query(name: keyof typeof statements, values: readonly Parameter[]): Promise<Statement> {
+    return run(statements[name], values, prepare ? `sessd_${name}` : undefined)
   }
 
-  async function idsOf(
-    name: keyof typeof statements,
-    values: readonly unknown[],
-  ): Promise<readonly string[]> {
+  async function count(name: keyof typeof statements, values: readonly Parameter[]): Promise<number> {
+    return (await query(name, values)).count
+  }
+
+  async function idsOf(name: keyof typeof statements, values: readonly Parameter[]): Promise<string[]> {
     const { rows } = await query(name, values)
-    return (rows as readonly { id: string }[]).map(({ id }) => id)
+    return rows.map(([id]) => id!)
   }
 
   return {
@@ -109,48 +142,57 @@ export function postgresServer({ target, layout, poolSize, timeout, prepare }: S
     timeout,
 
     async load(ids) {
-      const { rows } = await query('load', [ids])
-      return rows as readonly LoadedRow[]
+      const { rows } = await query('load', [textArray(ids)])
+      return rows.map(
+        ([id, payload, expiry]): LoadedRow => ({
+          id: id!,
+          payload: Buffer.from(payload ?? '', 'hex'),
+          expiry,
+        }),
+      )
     },
 
     insert(rows, deadline) {
       const sorted = inOrder(rows)
-      const columns = [sorted.map(idOf), sorted.map(payloadOf), sorted.map(expiryOf)]
-      if (layout.created !== undefined) columns.push(sorted.map(({ created }) => created))
-      return idsOf('insert', [...columns, deadline])
+      const columns = [
+        textArray(sorted.map(({ id }) => id)),
+        bytesArray(sorted.map(({ payload }) => payload)),
+        textArray(sorted.map(({ expiry }) => expiry)),
+      ]
+      if (layout.created !== undefined) columns.push(textArray(sorted.map(({ created }) => created)))
+      return idsOf('insert', [...columns, String(deadline)])
     },
 
     replace(rows, deadline) {
       const sorted = inOrder(rows)
-      const expected = sorted.map((row) => row.expected)
       return idsOf('replace', [
-        sorted.map(idOf),
-        expected,
-        sorted.map(payloadOf),
-        sorted.map(expiryOf),
-        deadline,
+        textArray(sorted.map(({ id }) => id)),
+        bytesArray(sorted.map(({ expected }) => expected)),
+        bytesArray(sorted.map(({ payload }) => payload)),
+        textArray(sorted.map(({ expiry }) => expiry)),
+        String(deadline),
       ])
     },
 
     touch(rows, deadline) {
       const sorted = inOrder(rows)
-      return idsOf('touch', [sorted.map(idOf), sorted.map(expiryOf), deadline])
+      const expiries = sorted.map(({ expiry }) => expiry)
+      return idsOf('touch', [textArray(sorted.map(({ id }) => id)), textArray(expiries), String(deadline)])
     },
 
-    remove: async (id, deadline) => (await count('remove', [id, deadline])) === 1,
-    removeDead: async (id, deadline) => void (await count('removeDead', [id, deadline])),
-    sweep: (deadline, limit) => count('sweep', [deadline, limit]),
-    idsAfter: (id, deadline, limit) => idsOf('idsAfter', [id, deadline, limit]),
+    remove: async (id, deadline) => (await count('remove', [id, String(deadline)])) === 1,
+    removeDead: async (id, deadline) => void (await count('removeDead', [id, String(deadline)])),
+    sweep: (deadline, limit) => count('sweep', [String(deadline), String(limit)]),
+    idsAfter: (id, deadline, limit) => idsOf('idsAfter', [id, String(deadline), String(limit)]),
 
     async rename(id, newId, expiry) {
       await count('removeAny', [newId])
-      await count('rename', [id, newId, expiry])
+      await count('rename', [id, newId, String(expiry)])
     },
 
     async createTable() {
-      const connection = await pool()
       try {
-        await connection.query({ text: tableFor(layout) })
+        await run(tableFor(layout))
       } catch (error) {
         if (!MADE_BY_OTHERS.has(codeOf(error))) throw error
       }
@@ -172,10 +214,6 @@ function inOrder<R extends { readonly id: string }>(rows: readonly R[]): R[] {
   return [...rows].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-const idOf = ({ id }: { readonly id: string }): unknown => id
-const payloadOf = ({ payload }: { readonly payload: Buffer }): unknown => payload
-const expiryOf = ({ expiry }: { readonly expiry: unknown }): unknown => expiry
-
 function statementsFor(layout: Layout) {
   const { id, payload, expiry, created } = layout
   const table = quotedTable(layout, '"')
@@ -188,24 +226,25 @@ function statementsFor(layout: Layout) {
   const taken = columns.slice(1).map((column) => `${column} = excluded.${column}`)
   const dead = `SELECT ${id} FROM ${table} WHERE ${expiry} <= $1::${time} LIMIT $2 FOR UPDATE SKIP LOCKED`
   return {
-    load: `SELECT ${id} AS id, ${payload} AS payload, ${expiryText} AS expiry FROM ${table} WHERE ${id} = ANY($1::text[])`,
+    // As hexadecimal digits, whatever bytea_output says.
+    load: `SELECT ${id}, encode(${payload}, 'hex'), ${expiryText} FROM ${table} WHERE ${id} = ANY($1::text[])`,
     insert:
       `INSERT INTO ${table} AS old (${columns}) SELECT * FROM unnest(${arrays}) ` +
       `ON CONFLICT (${id}) DO UPDATE SET ${taken} WHERE old.${expiry} <= $${columns.length + 1}::${time} ` +
-      `RETURNING ${id} AS id`,
+      `RETURNING ${id}`,
     replace:
       `UPDATE ${table} AS old SET ${payload} = new.payload, ${expiry} = new.expiry ` +
       `FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::${time}[]) AS new (id, expected, payload, expiry) ` +
       `WHERE old.${id} = new.id AND old.${payload} = new.expected AND old.${expiry} > $5::${time} ` +
-      `RETURNING old.${id} AS id`,
+      `RETURNING old.${id}`,
     touch:
       `UPDATE ${table} AS old SET ${expiry} = new.expiry FROM unnest($1::text[], $2::${time}[]) AS new (id, expiry) ` +
-      `WHERE old.${id} = new.id AND old.${expiry} > $3::${time} RETURNING old.${id} AS id`,
+      `WHERE old.${id} = new.id AND old.${expiry} > $3::${time} RETURNING old.${id}`,
     remove: `DELETE FROM ${table} WHERE ${id} = $1 AND ${expiry} > $2::${time}`,
     removeDead: `DELETE FROM ${table} WHERE ${id} = $1 AND ${expiry} <= $2::${time}`,
     removeAny: `DELETE FROM ${table} WHERE ${id} = $1`,
     sweep: `DELETE FROM ${table} WHERE ${id} IN (${dead})`,
-    idsAfter: `SELECT ${id} AS id FROM ${table} WHERE ${id} > $1 AND ${expiry} > $2::${time} ORDER BY ${id} LIMIT $3`,
+    idsAfter: `SELECT ${id} FROM ${table} WHERE ${id} > $1 AND ${expiry} > $2::${time} ORDER BY ${id} LIMIT $3`,
     rename: `UPDATE ${table} SET ${id} = $2, ${expiry} = $3::${time} WHERE ${id} = $1`,
   }
 }
@@ -240,36 +279,8 @@ function diagnose(error: unknown): Diagnosis {
   return message === 'Connection terminated unexpectedly' ? 'lost' : LATE.has(message) ? 'late' : 'other'
 }
 
-/** What pg and its pool say; they give no code. */
+/** What pg's pool says; it gives no code. */
 const LATE = new Set([
-  'Query read timeout',
   'timeout exceeded when trying to connect',
   'Connection terminated due to connection timeout',
 ])
-
-type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full'
-
-/** As libpq names them; what it calls `allow` and `prefer` promises nothing. */
-function sslMode(text: string | undefined): SslMode {
-  if (text === undefined || text === 'allow' || text === 'prefer') return 'disable'
-  if (text === 'disable' || text === 'require' || text === 'verify-ca' || text === 'verify-full') return text
-  throw new OptionError('url', 'sslmode: expected disable, require, verify-ca or verify-full')
-}
-
-async function tlsFor(
-  mode: SslMode,
-  files: { sslrootcert: string | undefined; sslcert: string | undefined; sslkey: string | undefined },
-): Promise<object | false> {
-  if (mode === 'disable') return false
-  const [ca, cert, key] = await Promise.all(
-    [files.sslrootcert, files.sslcert, files.sslkey].map((path) => path && readFile(path)),
-  )
-  return {
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
-    // libpq's rule: with a root certificate at hand, `require` checks against it.
-    rejectUnauthorized: mode !== 'require' || ca !== undefined,
-    ...(mode !== 'verify-full' && { checkServerIdentity: () => undefined }),
-  }
-}

@@ -9,6 +9,7 @@ import type { Layout } from './layout.js'
 import { toLocalTime } from './local-time.js'
 import type { NewRow, Replacement, SqlServer, Touch } from './server.js'
 
+const NO_ID = 'session id: expected 1 to 128 of A-Z a-z 0-9 _ -'
 const SWEEP_BATCH = 1000
 const PAGE = 1000
 /** A row that was set aside is kept for a week. */
@@ -19,6 +20,7 @@ const MAX_COLLISIONS = 10
 /** Makes a store on a server. Nothing is connected before it is used; what can't be reached rejects, naming the server. */
 export function serverStore(server: SqlServer, layout: Layout, clock: () => number): SessionStore {
   const deadline = () => layout.deadline(clock())
+  const timeOfBirth = () => (layout.created === undefined ? '' : toLocalTime(clock()))
   const deadlines = new Deadlines(server.timeout)
   let creating: Promise<void> | undefined
   let closing: Promise<void> | undefined
@@ -95,17 +97,17 @@ export function serverStore(server: SqlServer, layout: Layout, clock: () => numb
     return creating
   }
 
-  async function perform<R>(id: string | null, work: () => Promise<R>): Promise<R> {
-    if (closing !== undefined) throw new Error('the database store is closed')
-    if (id !== null && !isId(id)) throw new TypeError('session id: expected 1 to 128 of A-Z a-z 0-9 _ -')
-    try {
-      return await deadlines.limit(work(), late)
-    } catch (error) {
-      throw named(error)
-    }
+  function perform<R>(id: string | null, work: () => Promise<R>): Promise<R> {
+    if (closing !== undefined) return Promise.reject(new Error('the database store is closed'))
+    if (id !== null && !isId(id)) return Promise.reject(new TypeError(NO_ID))
+    return deadlines.limit(work(), late).catch(rejectNamed)
   }
 
   const late = () => new Error(`no answer within ${server.timeout} ms`)
+
+  const rejectNamed = (error: unknown): never => {
+    throw named(error)
+  }
 
   /** Drivers put statements, and details of rows, on their errors: none of that goes further. */
   function named(thrown: unknown): Error {
@@ -116,12 +118,13 @@ export function serverStore(server: SqlServer, layout: Layout, clock: () => numb
     return code === undefined ? renamed : Object.assign(renamed, { code })
   }
 
-  async function loadLive(id: string): Promise<StoredSession | null> {
-    const row = await loads.add(id)
-    if (row === null || row.expiresAt === null || row.expiresAt > clock()) return row
-    // A reader that can't tidy up still gets its answer.
-    await repeatable(() => server.removeDead(id, deadline())).catch(() => {})
-    return null
+  function loadLive(id: string): Promise<StoredSession | null> {
+    return loads.add(id).then((row) => {
+      if (row === null || row.expiresAt === null || row.expiresAt > clock()) return row
+      // A reader that can't tidy up still gets its answer.
+      const nothing = () => null
+      return repeatable(() => server.removeDead(id, deadline())).then(nothing, nothing)
+    })
   }
 
   async function* listIds(): AsyncGenerator<string> {
@@ -154,12 +157,13 @@ export function serverStore(server: SqlServer, layout: Layout, clock: () => numb
 
     save: (id, payload, { expiresAt, expected }) =>
       perform(id, async (): Promise<SaveResult> => {
-        const row = { id, payload: bufferOf(payload), expiry: layout.toExpiry(expiresAt) }
+        const bytes = bufferOf(payload)
+        const expiry = layout.toExpiry(expiresAt)
         const saved =
           expected === null
-            ? await inserts.add({ ...row, created: toLocalTime(clock()) })
+            ? await inserts.add({ id, payload: bytes, expiry, created: timeOfBirth() })
             : expected instanceof Uint8Array &&
-              (await replacements.add({ ...row, expected: bufferOf(expected) }))
+              (await replacements.add({ id, payload: bytes, expiry, expected: bufferOf(expected) }))
         if (saved) return { saved: true, revision: payload }
         return { saved: false, current: await loadLive(id) }
       }),

@@ -66,7 +66,7 @@ export interface NewRow {
   readonly id: string
   readonly payload: Buffer
   readonly expiry: Expiry
-  /** For layouts that have such a column. */
+  /** For layouts that have such a column; empty for others. */
   readonly created: string
 }
 
