@@ -8,6 +8,9 @@ import { type OpenRedis, openRedis, type RedisSettings } from './redis-open.js'
 export interface RedisAccess {
   /** Runs `work` on a connection. Rejects, also with what Redis calls an error, naming the server. */
   run<T>(work: (link: RedisLink) => Promise<T>): Promise<T>
+  /** What to reject with for this message of Redis: named as those of `run` are. */
+  failure(message: string): Error
+  readonly isCluster: boolean
   /** As `shardOf` of the link; undefined while there is no connection. */
   shardOf(key: string): string | undefined
   /** Waits for what is under way, then hangs up. `run` rejects from now on. */
@@ -42,6 +45,8 @@ export function accessBy(client: unknown, { timeout, name }: AccessLimits): Redi
           throw named(name, error)
         })
     },
+    failure: (message) => named(name, new Error(message)),
+    isCluster: link.isCluster,
     shardOf: (key) => link.shardOf(key),
     close() {
       closed = true
@@ -177,6 +182,8 @@ export function accessTo(settings: RedisSettings, { timeout, name }: AccessLimit
         throw named(name, error)
       })
     },
+    failure: (message) => named(name, new Error(message)),
+    isCluster: settings.target.kind === 'cluster',
     shardOf: (key) => current?.open?.link.shardOf(key),
     async close() {
       closed = true

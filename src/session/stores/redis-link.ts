@@ -13,6 +13,8 @@ export interface RedisLink {
   send(key: string, args: readonly RedisArgument[]): Promise<unknown>
   /** One for each server that has keys. */
   nodes(): Promise<readonly Send[]>
+  /** Whether keys are on several servers, so that a command may have those of one slot only. */
+  readonly isCluster: boolean
   /** Which server has `key`, as far as the client knows. undefined: there is but one, or none can be reached. */
   shardOf(key: string): string | undefined
   /** What the client itself puts in front of keys, save of patterns and answers. */
@@ -94,6 +96,7 @@ function linkToOne(send: Send): RedisLink {
   return {
     send: (_key, args) => send(args),
     nodes: async () => [send],
+    isCluster: false,
     shardOf: () => undefined,
     keyPrefix: '',
   }
@@ -115,6 +118,7 @@ function linkToCluster(client: ClusterClient, options: object | undefined): Redi
     },
     nodes: () =>
       Promise.all(client.masters.map(async (node) => sender(await client.nodeClient(node), options))),
+    isCluster: true,
     shardOf(key) {
       const allAway = client.masters.every((node) => node.client !== undefined && !node.client.isReady)
       return allAway ? undefined : client.slots[slotOf(key)]?.master.address
@@ -134,6 +138,7 @@ function linkToMethods(client: MethodClient): RedisLink {
   return {
     send: (_key, args) => send(args),
     nodes: async () => (client.nodes?.('master') ?? [client]).map(caller),
+    isCluster: client.nodes !== undefined,
     shardOf: (key) => (client.status === 'ready' ? client.slots?.[slotOf(keyPrefix + key)]?.[0] : undefined),
     keyPrefix,
   }

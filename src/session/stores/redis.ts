@@ -5,10 +5,10 @@ import * as type from '../../config/converters.js'
 import { OptionError } from '../../config/errors.js'
 import { type OptionTable, option } from '../../config/options.js'
 import { type Clock, systemClock } from '../clock.js'
-import type { SaveResult, SessionStore, StoredSession } from '../store.js'
+import type { Revision, SaveResult, SessionStore, StoredSession } from '../store.js'
 import { accessBy, accessTo, type RedisAccess } from './redis-access.js'
-import type { RedisLink } from './redis-link.js'
-import { digestOf, loadScript, runScript, saveScript, setAsideScript } from './redis-scripts.js'
+import { RedisRows, type RowTask } from './redis-rows.js'
+import { digestOf } from './redis-scripts.js'
 import { parseRedisUrl, type RedisTarget } from './redis-url.js'
 import { type KeyNames, rowKeys } from './row-keys.js'
 
@@ -67,41 +67,12 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
   const { clock = systemClock, keys = { prefix: 'sessd:' } } = given
   const { keyOf, idOf } = rowKeys(keys)
   const access = accessFor(given)
+  const rows = new RedisRows(access, clock)
 
-  function rowFrom(payload: unknown, left: unknown): StoredSession | null {
+  function rowOf(payload: unknown, left: unknown): StoredSession | null {
     // -1: never; -2: it was there a moment ago.
     if (!(payload instanceof Buffer) || typeof left !== 'number' || left === -2) return null
     return { payload, revision: payload, expiresAt: left < 0 ? null : clock() + left }
-  }
-
-  const rowOf = (answer: unknown) => (Array.isArray(answer) ? rowFrom(answer[0], answer[1]) : null)
-
-  function loadKey(link: RedisLink, key: string): Promise<StoredSession | null> {
-    return runScript(link, loadScript, [key], rowOf)
-  }
-
-  async function insert(link: RedisLink, key: string, payload: Buffer, span: string): Promise<SaveResult> {
-    const life = span === '' ? [] : ['PX', span]
-    const answer = await link.send(key, ['SET', key, payload, 'NX', ...life])
-    if (answer !== null) return { saved: true, revision: payload }
-    return { saved: false, current: await loadKey(link, key) }
-  }
-
-  function saveIf(
-    link: RedisLink,
-    key: string,
-    payload: Buffer,
-    span: string,
-    digest: string,
-  ): Promise<SaveResult> {
-    return runScript(link, saveScript, [key, digest, span, payload], (answer) =>
-      answer === 1 ? { saved: true, revision: payload } : { saved: false, current: rowOf(answer) },
-    )
-  }
-
-  /** Milliseconds from now, as text; '' for ever. */
-  function spanUntil(expiresAt: number | null): string {
-    return expiresAt === null ? '' : String(Math.ceil(expiresAt - clock()))
   }
 
   async function* listIds(): AsyncGenerator<string> {
@@ -124,49 +95,27 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
   return {
     scope: 'network',
 
-    load(id) {
-      const key = keyOf(id)
-      return access.run((link) => loadKey(link, key))
-    },
+    load: (id) => rows.ask({ key: keyOf(id), kind: 'L', bytes: NONE, read: rowOf }),
 
     save(id, payload, { expiresAt, expected }) {
-      const key = keyOf(id)
-      const bytes = Buffer.isBuffer(payload)
-        ? payload
-        : Buffer.from(payload.buffer, payload.byteOffset, payload.length)
-      const digest = expected === null ? '' : expected instanceof Uint8Array ? digestOf(expected) : 'none'
-      return access.run((link) => {
-        // Only now: to connect may have taken its time.
-        const span = spanUntil(expiresAt)
-        const isPlain = digest === '' && (span === '' || Number(span) > 0)
-        return isPlain ? insert(link, key, bytes, span) : saveIf(link, key, bytes, span, digest)
+      const row = bufferOf(payload)
+      return rows.ask<SaveResult>({
+        key: keyOf(id),
+        ...replacing(row, expected),
+        expiresAt,
+        read: (value, left) =>
+          value === 1 ? { saved: true, revision: row } : { saved: false, current: rowOf(value, left) },
       })
     },
 
-    async delete(id) {
-      const key = keyOf(id)
-      return (await access.run((link) => link.send(key, ['DEL', key]))) === 1
-    },
+    delete: (id) => rows.ask({ key: keyOf(id), kind: 'D', bytes: NONE, read: isDone }),
 
-    async touch(id, expiresAt) {
-      const key = keyOf(id)
-      if (expiresAt !== null) {
-        const moved = await access.run((link) => link.send(key, ['PEXPIRE', key, spanUntil(expiresAt)]))
-        return moved === 1
-      }
-      // PERSIST answers 0 also for a row that never had an expiry.
-      const [, exists] = await access.run((link) =>
-        Promise.all([link.send(key, ['PERSIST', key]), link.send(key, ['EXISTS', key])]),
-      )
-      return exists === 1
-    },
+    touch: (id, expiresAt) => rows.ask({ key: keyOf(id), kind: 'T', expiresAt, bytes: NONE, read: isDone }),
 
     ids: () => listIds(),
 
-    async setAside(id) {
-      const key = keyOf(id)
-      await access.run((link) => runScript(link, setAsideScript, [key, String(ASIDE)], () => undefined))
-    },
+    setAside: (id) =>
+      rows.ask({ key: keyOf(id), kind: 'A', expiresAt: clock() + ASIDE, bytes: NONE, read: () => undefined }),
 
     shardOf: (id) => access.shardOf(keyOf(id)),
 
@@ -177,8 +126,33 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
       })
     },
 
-    close: () => access.close(),
+    close() {
+      rows.flush()
+      return access.close()
+    },
   }
+}
+
+const NONE: readonly Buffer[] = []
+
+const isDone = (value: unknown): boolean => value === 1
+
+/** A row up to this length is compared with all of its bytes; of a longer one only the digest goes along. */
+const WHOLE = 2048
+
+/** A save in the terms of the script. */
+function replacing(row: Buffer, expected: Revision | null): Pick<RowTask<SaveResult>, 'kind' | 'bytes'> {
+  if (expected === null) return { kind: 'I', bytes: [row] }
+  if (!(expected instanceof Uint8Array)) return { kind: 'H', bytes: [row, NO_DIGEST] }
+  if (expected.length <= WHOLE) return { kind: 'S', bytes: [row, bufferOf(expected)] }
+  return { kind: 'H', bytes: [row, Buffer.from(digestOf(expected), 'latin1')] }
+}
+
+/** What no row has: revisions of other stores. */
+const NO_DIGEST = Buffer.from('none')
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function accessFor({ url, client, cluster = false, ca, timeout = 2000 }: RedisStoreOptions): RedisAccess {

@@ -100,11 +100,9 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     const client = new Redis(other.port, '127.0.0.1')
     onTestFinished(() => client.disconnect())
     for (const store of [open({ url: `redis://${other.address}` }), open({ client })]) {
-      await store.delete('abc')
-      const first = await store.save('abc', Buffer.from('one'), forever)
       const saving = store.save('abc', Buffer.from('what nobody may see'), {
         expiresAt: null,
-        expected: first.saved ? first.revision : null,
+        expected: Buffer.from('what nobody may see either'),
       })
       const error: unknown = await Promise.resolve(saving).catch((error: unknown) => error)
       expect(inspect(error)).toMatch(/: ERR unknown command 'EVALSHA'/i)
@@ -177,8 +175,182 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     expect(await trips(() => store.save('abc', Buffer.from('two'), { expiresAt, expected }))).toBe(1)
     expect(await trips(() => store.save('abc', Buffer.from('two'), { expiresAt, expected }))).toBe(1)
     expect(await trips(() => store.delete('abc'))).toBe(1)
+    await Promise.all(['warm', 'abc'].map((id) => store.load(id)))
     const all = Array.from({ length: 50 }, (_, index) => `id${index}`)
     expect(await trips(() => Promise.all(all.map((id) => store.load(id))))).toBe(1)
+  })
+
+  describe('what is asked in one turn', () => {
+    /** A store that has asked before, and how many scripts it sends while `work` goes on. */
+    async function counted() {
+      const relay = await relayTo(server.port)
+      const store = open({ url: `redis://${relay.address}`, keys: { prefix: 'turn:' } })
+      await Promise.all(['warm', 'abc'].map((id) => store.load(id)))
+      const scripts = async (work: () => unknown): Promise<number> => {
+        relay.takePackets()
+        await work()
+        return Buffer.concat(relay.takePackets()).toString('latin1').split('EVALSHA').length - 1
+      }
+      return { store, scripts }
+    }
+
+    test('goes as one command, or as few where it is much', async () => {
+      const { store, scripts } = await counted()
+      const ids = Array.from({ length: 300 }, (_, index) => `few${index}`)
+      const each = (work: (id: string) => unknown) => () => Promise.all(ids.map(work))
+      expect(await scripts(each((id) => store.save(id, Buffer.from(id), forever)))).toBe(3)
+      expect(await scripts(each((id) => store.load(id)))).toBe(3)
+      const long = Buffer.alloc(100_000)
+      expect(
+        await scripts(() => Promise.all([1, 2, 3, 4, 5].map((n) => store.save(`l${n}`, long, forever)))),
+      ).toBe(2)
+      // Once it is seen that rows are long, fewer are asked for at a time.
+      expect(await scripts(() => Promise.all([1, 2, 3, 4, 5].map((n) => store.load(`l${n}`))))).toBe(1)
+      expect(await scripts(() => Promise.all([1, 2, 3, 4, 5].map((n) => store.load(`l${n}`))))).toBe(2)
+    })
+
+    test('is done in the order in which it was asked, also on one row', async () => {
+      const { store, scripts } = await counted()
+      const one = Buffer.from('one')
+      const save = (text: string, expected: Buffer | null) =>
+        store.save('order', Buffer.from(text), { expiresAt: null, expected })
+      const answers: unknown[] = []
+      const all = async () => {
+        const asked = [
+          store.load('order'),
+          save('one', null),
+          store.load('order'),
+          save('other', null),
+          save('two', one),
+          save('three', one),
+          store.load('order'),
+          store.touch?.('order', Date.now() + 60_000),
+          store.load('order'),
+          store.delete('order'),
+          store.delete('order'),
+          save('four', Buffer.from('two')),
+          store.load('order'),
+        ]
+        answers.push(...(await Promise.all(asked)))
+      }
+      expect(await scripts(all)).toBe(1)
+      const row = (text: string) => ({ payload: Buffer.from(text), expiresAt: null })
+      expect(answers).toMatchObject([
+        ...[null, { saved: true }, row('one'), { saved: false, current: row('one') }],
+        ...[{ saved: true }, { saved: false, current: row('two') }, row('two')],
+        ...[true, { payload: Buffer.from('two'), expiresAt: expect.any(Number) }],
+        ...[true, false, { saved: false, current: null }, null],
+      ])
+    })
+
+    test('sees what is set aside in the same turn', async () => {
+      const store = open({ url, keys: { prefix: 'turn:' } })
+      const [first, , gone] = await Promise.all([
+        store.save('aside', Buffer.from('row'), forever),
+        store.setAside?.('aside'),
+        store.load('aside'),
+      ])
+      expect([first.saved, gone]).toEqual([true, null])
+    })
+
+    test('fails alone where a key holds something else', async () => {
+      const store = open({ url, keys: { prefix: 'turn:' } })
+      await redisCli(server.port, 'lpush', 'turn:list', 'x')
+      const answers = await Promise.allSettled([
+        store.save('good', Buffer.from('row'), forever),
+        store.load('list'),
+        store.save('list', Buffer.from('row'), forever),
+        store.save('list', Buffer.from('row'), { expiresAt: null, expected: Buffer.from('old') }),
+        store.load('good'),
+      ])
+      const refused = {
+        status: 'rejected',
+        reason: new Error(
+          `redis at ${server.address}: WRONGTYPE Operation against a key holding the wrong kind of value`,
+        ),
+      }
+      expect(answers).toMatchObject([
+        { value: { saved: true } },
+        ...[refused, refused, refused],
+        { value: { payload: Buffer.from('row') } },
+      ])
+      expect(await redisCli(server.port, 'type', 'turn:list')).toBe('list')
+    })
+
+    test('is answered where it only reads, though Redis is full', async () => {
+      const full = await startRedis('--maxmemory-policy', 'noeviction')
+      onTestFinished(() => full.stop())
+      const store = open({ url: `redis://${full.address}` })
+      await store.save('old', Buffer.from('row'), forever)
+      await redisCli(full.port, 'config', 'set', 'maxmemory', '1')
+      const [saved, loaded, deleted] = await Promise.allSettled([
+        store.save('new', Buffer.from('row'), forever),
+        store.load('old'),
+        store.delete('old'),
+      ])
+      expect(saved).toMatchObject({
+        status: 'rejected',
+        reason: {
+          message: expect.stringMatching(
+            /^redis at \S+: OOM command not allowed when used memory > 'maxmemory'/,
+          ),
+        },
+      })
+      expect(loaded).toMatchObject({ value: { payload: Buffer.from('row') } })
+      expect(deleted).toMatchObject({ value: true })
+    })
+
+    test('is done also when the server has forgotten the script', async () => {
+      const { store } = await counted()
+      await redisCli(server.port, 'script', 'flush')
+      const ids = Array.from({ length: 300 }, (_, index) => `script${index}`)
+      const saved = await Promise.all(ids.map((id) => store.save(id, Buffer.from(id), forever)))
+      expect(saved.every((result) => result.saved)).toBe(true)
+      const rows = await Promise.all(ids.map((id) => store.load(id)))
+      expect(rows.map((row) => String(row?.payload))).toEqual(ids)
+    })
+
+    test('is saved before the store closes', async () => {
+      const store = redisStore({ url, keys: { prefix: 'turn:' } })
+      const saving = store.save('last', Buffer.from('row'), forever)
+      await store.close?.()
+      expect(await saving).toMatchObject({ saved: true })
+      expect(await redisCli(server.port, 'get', 'turn:last')).toBe('row')
+    })
+  })
+
+  test.each([0, 1, 2048, 2049, 300_000])(
+    'replaces a row of %i bytes only as long as it is the same',
+    async (length) => {
+      const store = open({ url, keys: { prefix: 'length:' } })
+      const id = `row${length}`
+      const old = Buffer.alloc(length, 0xe4)
+      await store.save(id, old, forever)
+      const other = Buffer.concat([old.subarray(0, -1), Buffer.from('?')])
+      const save = (expected: Buffer) => store.save(id, Buffer.from('new'), { expiresAt: null, expected })
+      expect(await save(other)).toMatchObject({ saved: false, current: { payload: old } })
+      expect(await save(old)).toMatchObject({ saved: true })
+      expect(await save(old)).toMatchObject({ saved: false, current: { payload: Buffer.from('new') } })
+    },
+  )
+
+  test('goes row by row where a cluster stands behind one address', async () => {
+    const { servers, stop } = await startRedisCluster()
+    onTestFinished(stop)
+    const [{ port, address }] = servers as [TestServer]
+    // What is elsewhere it refuses; what is here it has.
+    const ids = Array.from({ length: 30 }, (_, index) => `id${index}`)
+    const store = open({ url: `redis://${address}` })
+    const answers = await Promise.allSettled(ids.map((id) => store.save(id, Buffer.from(id), forever)))
+    const kept = ids.filter((_, index) => answers[index]!.status === 'fulfilled')
+    expect((await redisCli(port, 'keys', '*')).split('\n').sort()).toEqual(
+      kept.map((id) => `sessd:${id}`).sort(),
+    )
+    const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason.message] : []))
+    expect(refused.length).toBeGreaterThan(0)
+    for (const reason of refused) expect(reason).toMatch(/^redis at \S+: MOVED \d+ \S+$/)
+    const rows = await Promise.all(kept.map((id) => store.load(id)))
+    expect(rows.map((row) => String(row?.payload))).toEqual(kept)
   })
 
   test('lists its own rows among those of others, whatever stands in the prefix', async () => {
@@ -327,6 +499,26 @@ describeWith(PROGRAMS, 'when Redis fails', () => {
     expect(asked).toMatchObject([{ status: 'rejected', reason: { message } }])
     await server.restart()
     expect(await untilItWorks(() => store.load('cut'))).toBe(null)
+  })
+
+  test('tells each of those in a command that broke, and no other', async () => {
+    const store = open({ url, keys: { prefix: 'broke:' } })
+    const ids = Array.from({ length: 200 }, (_, index) => `id${index}`)
+    await Promise.all(ids.map((id) => store.save(id, Buffer.from('one'), forever)))
+    server.pause()
+    const expected = Buffer.from('one')
+    const asked = Promise.allSettled(
+      ids.map(async (id) => store.save(id, Buffer.from('two'), { expiresAt: null, expected })),
+    )
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    await server.kill()
+    const message = expect.stringMatching(/^redis at 127.0.0.1:\d+: (Socket closed.*|read ECONNRESET)$/)
+    for (const answer of await asked)
+      expect(answer).toMatchObject({ status: 'rejected', reason: { message } })
+    await server.restart()
+    await untilItWorks(() => store.load('id0'))
+    const rows = await Promise.all(ids.map((id) => store.load(id)))
+    expect(rows).toEqual(ids.map(() => null))
   })
 
   test('rejects what is no Redis', async () => {
