@@ -51,15 +51,20 @@ export function sessionCookies(given: SessionOptions): SessionCookies {
     })
   }
 
-  const secureTemplate = make(true, configured, given.cookie_path, 0)
-  const plainTemplate = secureOnly ? null : make(false, configured, given.cookie_path, 0)
+  /** As configured, by part. The first ones now: what no cookie can have is told at once. */
+  const secureTemplates = [make(true, configured, given.cookie_path, 0)]
+  const plainTemplates = secureOnly ? [] : [make(false, configured, given.cookie_path, 0)]
   return {
     partPrefix: `${given.key}${PART}`,
     template(secure, domain, path, part = 0) {
       if (!secure && secureOnly) return null
       const asConfigured =
         (domain === undefined || domain === configured) && (path == null || path === given.cookie_path)
-      if (asConfigured && part === 0) return secure ? secureTemplate : plainTemplate
+      if (asConfigured) {
+        const templates = secure ? secureTemplates : plainTemplates
+        templates[part] ??= make(secure, configured, given.cookie_path, part)
+        return templates[part]
+      }
       return make(secure, domain === undefined ? configured : domain, path ?? given.cookie_path, part)
     },
   }

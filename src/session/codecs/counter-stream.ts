@@ -43,6 +43,7 @@ export class CounterStream {
   }
 
   #begin(): Cipher {
+    this.#cipher = undefined
     randomFillSync(this.#counter, 0, NONCE_BYTES)
     this.#blocks = 0
     this.#counter.writeUInt32BE(0, NONCE_BYTES)

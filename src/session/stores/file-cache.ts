@@ -39,8 +39,8 @@ export class RecentRows {
     return old
   }
 
-  /** Keeps a small row whose file has been left alone for a while. `now`: epoch milliseconds, by the file's clock. */
-  put(id: string, path: string, row: StoredSession, stat: Stats, now = Date.now()): void {
+  /** Keeps a small row whose file had been left alone for a while at `now`, in epoch milliseconds: before it was read. */
+  put(id: string, path: string, row: StoredSession, stat: Stats, now: number): void {
     const { size, ino: inode, mtimeMs: written, ctimeMs: changed } = stat
     const step = changed % 1000 === 0 ? COARSE_STEP_MS : FINE_STEP_MS
     if (size > MAX_SIZE || now - changed < step) return

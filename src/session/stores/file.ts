@@ -119,9 +119,10 @@ export function fileStore(given: FileStoreOptions): FileStore {
   /** What the file holds, live or not. */
   function read(id: string, path: string): StoredSession | null {
     try {
+      const now = Date.now()
       const found = readRow(format, path)
       if (found === null) return null
-      recent.put(id, path, found.row, found.stat)
+      recent.put(id, path, found.row, found.stat, now)
       return found.row
     } catch (error) {
       if (!(error instanceof OversizedFile)) throw error

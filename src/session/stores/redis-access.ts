@@ -206,9 +206,9 @@ function attempted<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A server that was a primary once, and which the address may no longer lead to. */
+/** A server that was a primary once, and which the address may no longer lead to. Scripts before Redis 7 say where, too. */
 function isReadOnly(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('READONLY ')
+  return error instanceof Error && /(?:^|: -?)READONLY /.test(error.message)
 }
 
 function closedError(): Error {
@@ -218,7 +218,9 @@ function closedError(): Error {
 /** Without the place in a script, and without its cause: both Redis and clients put the arguments of a command, a session that is, into errors. */
 function named(name: string, error: unknown): Error {
   const { message, code } = error as NodeJS.ErrnoException
-  const [reason] = message.split(/, with args beginning with| script: [0-9a-f]{40}|\n/)
+  const [reason] = message
+    .replace(/^@user_script: *\d+: -?/, '')
+    .split(/, with args beginning with| script: [0-9a-f]{40}|[\r\n]/)
   const renamed = new Error(`${name}: ${reason || code}`)
   return code === undefined ? renamed : Object.assign(renamed, { code })
 }

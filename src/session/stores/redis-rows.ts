@@ -1,10 +1,11 @@
 // What is asked of rows in one turn of the event loop goes to Redis as one script, in the order in which it was asked: a
 // command costs a client several microseconds, a row in a script less than one. In a cluster each goes by itself, since
-// a script may have keys of one slot only.
+// a script may have keys of one slot only; and so it is everywhere before it is known that one server has all the keys.
 
+import { randomBytes } from 'node:crypto'
 import type { RedisAccess } from './redis-access.js'
 import type { RedisArgument, RedisLink } from './redis-link.js'
-import { loadScript, replaceScript, rowsScript, runScript } from './redis-scripts.js'
+import { loadScript, probeScript, replaceScript, rowsScript, runScript } from './redis-scripts.js'
 
 /** Something to do with one row. */
 export interface RowTask<R> {
@@ -29,23 +30,34 @@ interface Waiting {
 const MOST = 128
 const FULL = 256 * 1024
 
+/** So many keys are on one server by chance once in 30,000 times, if there are two servers. */
+const PROBES = 16
+/** When to try again where that could not be found out, in milliseconds. */
+const PROBE_AGAIN = 5000
+
 export class RedisRows {
   readonly #access: RedisAccess
   readonly #clock: () => number
   #waiting: Waiting[] = []
   /** How long rows are that are loaded: the longest of late. */
   #rowLength = 0
-  #together: boolean
+  /** Whether one server has all the keys. */
+  #place: 'together' | 'apart' | 'unknown'
+  /** By the monotonic clock. */
+  #probeAt = 0
+  readonly #prefix: string
 
-  constructor(access: RedisAccess, clock: () => number) {
+  /** `prefix`: what keys begin with. */
+  constructor(access: RedisAccess, clock: () => number, prefix: string) {
     this.#access = access
     this.#clock = clock
-    this.#together = !access.isCluster
+    this.#prefix = prefix
+    this.#place = access.isCluster ? 'apart' : 'unknown'
   }
 
   /** Rejects, naming the server, when it can't be done, or was not done in time. */
   ask<R>(task: RowTask<R>): Promise<R> {
-    if (!this.#together) return this.#askAlone(task)
+    if (this.#place === 'apart') return this.#askAlone(task)
     return new Promise((resolve, reject) => {
       if (this.#waiting.push({ task, resolve, reject }) === 1) setImmediate(this.flush)
     })
@@ -55,6 +67,11 @@ export class RedisRows {
   readonly flush = (): void => {
     const all = this.#waiting
     this.#waiting = []
+    if (this.#place !== 'together' && all.length > 1) {
+      for (const waiting of all) this.#settleAlone(waiting)
+      this.#probe()
+      return
+    }
     for (let from = 0, to = 0; from < all.length; from = to) {
       for (let size = 0; to < all.length && to - from < MOST && size < FULL; to++) {
         size += this.#sizeOf(all[to]!.task)
@@ -62,6 +79,30 @@ export class RedisRows {
       if (to - from === 1) this.#settleAlone(all[from]!)
       else void this.#send(all.slice(from, to))
     }
+  }
+
+  /**
+   * A proxy that divides keys among servers may send a script to the server of its first key and say nothing. So a script
+   * leaves a mark in some keys, and each is asked for by itself.
+   */
+  #probe(): void {
+    const now = performance.now()
+    if (this.#place !== 'unknown' || now < this.#probeAt) return
+    this.#probeAt = now + PROBE_AGAIN
+    const mark = randomBytes(8).toString('hex')
+    // No id has a dot: nobody takes these for rows.
+    const keys = Array.from({ length: PROBES }, (_, at) => `${this.#prefix}.${mark}.${at}`)
+    this.#access
+      .run(async (link) => {
+        await runScript(link, probeScript, keys as [string, ...string[]], [mark])
+        return Promise.all(keys.map((key) => link.send(key, ['GET', key])))
+      })
+      .then(
+        (found) => {
+          this.#place = found.every((value) => String(value) === mark) ? 'together' : 'apart'
+        },
+        () => {}, // As it was: the rows themselves tell what is wrong.
+      )
   }
 
   #askAlone<R>(task: RowTask<R>): Promise<R> {
@@ -86,7 +127,7 @@ export class RedisRows {
       for (const { reject } of batch) reject(error)
       return
     }
-    this.#together = false
+    this.#place = 'apart'
     for (const waiting of batch) this.#settleAlone(waiting)
   }
 

@@ -67,7 +67,7 @@ export function redisStore(given: RedisStoreOptions): SessionStore {
   const { clock = systemClock, keys = { prefix: 'sessd:' } } = given
   const { keyOf, idOf } = rowKeys(keys)
   const access = accessFor(given)
-  const rows = new RedisRows(access, clock)
+  const rows = new RedisRows(access, clock, keys.prefix)
 
   function rowOf(payload: unknown, left: unknown): StoredSession | null {
     // -1: never; -2: it was there a moment ago.

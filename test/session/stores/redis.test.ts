@@ -32,6 +32,12 @@ function open(given: RedisStoreOptions) {
   return store
 }
 
+/** The store, when it has found out where keys are: what is asked in one turn goes together from then on. */
+async function known(store: SessionStore): Promise<SessionStore> {
+  for (let turn = 0; turn < 8; turn++) await Promise.all(['warm', 'abc'].map((id) => store.load(id)))
+  return store
+}
+
 async function collect(ids: AsyncIterable<string> | Iterable<string> | undefined): Promise<string[]> {
   const all: string[] = []
   for await (const id of ids ?? []) all.push(id)
@@ -175,7 +181,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     expect(await trips(() => store.save('abc', Buffer.from('two'), { expiresAt, expected }))).toBe(1)
     expect(await trips(() => store.save('abc', Buffer.from('two'), { expiresAt, expected }))).toBe(1)
     expect(await trips(() => store.delete('abc'))).toBe(1)
-    await Promise.all(['warm', 'abc'].map((id) => store.load(id)))
+    await known(store)
     const all = Array.from({ length: 50 }, (_, index) => `id${index}`)
     expect(await trips(() => Promise.all(all.map((id) => store.load(id))))).toBe(1)
   })
@@ -184,8 +190,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     /** A store that has asked before, and how many scripts it sends while `work` goes on. */
     async function counted() {
       const relay = await relayTo(server.port)
-      const store = open({ url: `redis://${relay.address}`, keys: { prefix: 'turn:' } })
-      await Promise.all(['warm', 'abc'].map((id) => store.load(id)))
+      const store = await known(open({ url: `redis://${relay.address}`, keys: { prefix: 'turn:' } }))
       const scripts = async (work: () => unknown): Promise<number> => {
         relay.takePackets()
         await work()
@@ -244,7 +249,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     })
 
     test('sees what is set aside in the same turn', async () => {
-      const store = open({ url, keys: { prefix: 'turn:' } })
+      const store = await known(open({ url, keys: { prefix: 'turn:' } }))
       const [first, , gone] = await Promise.all([
         store.save('aside', Buffer.from('row'), forever),
         store.setAside?.('aside'),
@@ -254,7 +259,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     })
 
     test('fails alone where a key holds something else', async () => {
-      const store = open({ url, keys: { prefix: 'turn:' } })
+      const store = await known(open({ url, keys: { prefix: 'turn:' } }))
       await redisCli(server.port, 'lpush', 'turn:list', 'x')
       const answers = await Promise.allSettled([
         store.save('good', Buffer.from('row'), forever),
@@ -280,7 +285,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     test('is answered where it only reads, though Redis is full', async () => {
       const full = await startRedis('--maxmemory-policy', 'noeviction')
       onTestFinished(() => full.stop())
-      const store = open({ url: `redis://${full.address}` })
+      const store = await known(open({ url: `redis://${full.address}` }))
       await store.save('old', Buffer.from('row'), forever)
       await redisCli(full.port, 'config', 'set', 'maxmemory', '1')
       const [saved, loaded, deleted] = await Promise.allSettled([
@@ -308,6 +313,40 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
       expect(saved.every((result) => result.saved)).toBe(true)
       const rows = await Promise.all(ids.map((id) => store.load(id)))
       expect(rows.map((row) => String(row?.payload))).toEqual(ids)
+    })
+
+    test('goes by itself behind a proxy that divides keys among servers, and looks at the first of a script', async () => {
+      const servers = [server, await startRedis()]
+      onTestFinished(() => servers[1]!.stop())
+      const clients = servers.map(({ address }) => createClient({ url: `redis://${address}` }))
+      for (const client of clients) await client.connect()
+      onTestFinished(() => {
+        for (const client of clients) client.destroy()
+      })
+      const proxy = {
+        withCommandOptions() {},
+        sendCommand(args: readonly (string | Buffer)[], options: object) {
+          const key = String(args[/^EVAL/.test(String(args[0])) ? 3 : 1])
+          return clients[key.charCodeAt(key.length - 1) % 2]!.sendCommand([...args], options)
+        },
+      }
+      const store = await known(open({ client: proxy, keys: { prefix: 'divided:' } }))
+      const ids = Array.from({ length: 40 }, (_, index) => `id${index}`)
+      for (let turn = 0; turn < 3; turn++) {
+        await Promise.all(ids.map((id) => store.save(id, Buffer.from(id), forever)))
+      }
+      for (const id of ids) expect(String((await store.load(id))?.payload)).toBe(id)
+      const removed = await Promise.all([store.load('id0'), ...ids.map((id) => store.delete(id))])
+      expect(removed.slice(1)).toEqual(ids.map(() => true))
+      for (const { port } of servers) expect(await redisCli(port, 'keys', 'divided:id*')).toBe('')
+    })
+
+    test('shows no part of a script in errors of servers before Redis 7', async () => {
+      const reason = "@user_script: 46: -READONLY You can't write against a read only replica.\r\n"
+      const old = { withCommandOptions() {}, sendCommand: () => Promise.reject(new Error(reason)) }
+      await expect(open({ client: old }).load('abc')).rejects.toThrow(
+        /^redis: READONLY You can't write against a read only replica\.$/,
+      )
     })
 
     test('is saved before the store closes', async () => {

@@ -165,7 +165,7 @@ function statementsFor(database: SqliteDatabase, layout: Layout): Statements {
   return {
     load: rowFinder(
       database.prepare(
-        `SELECT ${expiry}, CASE WHEN ${payload} = ?2 THEN NULL ELSE ${payload} END FROM ${table} WHERE ${id} = ?1`,
+        `SELECT ${expiry}, CASE WHEN ${payload} = ?2 THEN NULL ELSE coalesce(${payload}, '') END FROM ${table} WHERE ${id} = ?1`,
       ),
     ),
     insert: database.prepare(

@@ -236,6 +236,17 @@ test('asks for all rows again after a sweep, which names none', async () => {
   expect([read(store, 'a'), read(store, 'b')]).toEqual([null, 'b'])
 })
 
+test('takes nothing for the row that it knows where another program has put nothing', async () => {
+  const path = temporaryFile()
+  openBeside(path).exec(
+    'CREATE TABLE sessd_sessions (id TEXT NOT NULL PRIMARY KEY, payload BLOB, expires_at INTEGER NOT NULL)',
+  )
+  const { store } = await openWarm(path)
+  expect(read(store, 'a')).toBe('a')
+  openBeside(path).exec("UPDATE sessd_sessions SET payload = NULL WHERE id = 'a'")
+  expect(read(store, 'a')).toBe('')
+})
+
 test('serves no row that has died while it was held', async () => {
   let now = 1000
   const { store } = await openWarm(temporaryFile(), () => now)
