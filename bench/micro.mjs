@@ -1,15 +1,20 @@
 // The small steps of a request, one by one, in one process: `node bench/micro.mjs [name]`. Good for finding out which way
-// is cheaper; what a request costs is what sessions.mjs says. These reach into dist/, past the public doors.
+// is cheaper; what a request costs is what sessions.mjs says. These reach into src/, past the public doors.
 
 import { parse, stringifySetCookie } from 'cookie'
 import { bench, group, run } from 'mitata'
-import { cookieTemplate, findCookie } from '../dist/http/cookies.js'
-import { applyChange } from '../dist/session/change.js'
-import { sealedCookie } from '../dist/session/codecs/sealed-cookie.js'
-import { sessdCodec } from '../dist/session/codecs/sessd.js'
-import { makeId } from '../dist/session/id.js'
-import { makeSigner } from '../dist/session/signer.js'
 import { sessionData } from './lib/numbers.mjs'
+import { importSource } from './lib/source.mjs'
+
+const { cookieTemplate, findCookie, applyChange, sealedCookie, sessdCodec, makeId, makeSigner } =
+  await importSource(
+    'http/cookies',
+    'session/change',
+    'session/codecs/sealed-cookie',
+    'session/codecs/sessd',
+    'session/id',
+    'session/signer',
+  )
 
 const SECRET = 'the bench needs no secret of its own, but 32 characters'
 const signer = makeSigner('sid', [SECRET])

@@ -1,7 +1,7 @@
 // How help looks. The texts themselves stand with their commands.
 
 import { styleText } from 'node:util'
-import { type Command, Help } from 'commander'
+import { type Command, Help } from './commander.js'
 import type { Cli } from './terminal.js'
 
 type Format = Parameters<typeof styleText>[0]

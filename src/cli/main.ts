@@ -1,6 +1,6 @@
 // The command line: argv in, exit code out. A command is one file with a `register`, put into the list below.
 
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError } from './commander.js'
 import { glossary, section, styleHelp } from './help.js'
 import { exitCodeOf, reportError } from './report.js'
 import { type Cli, makeCli, type Streams } from './terminal.js'

@@ -2,7 +2,10 @@
 // done once, at load time, by the `cookie` package; a request only puts its value between two strings.
 
 import type { ServerResponse } from 'node:http'
-import { stringifySetCookie } from 'cookie'
+import { createRequire } from 'node:module'
+
+// By require: see decision 021.
+const { stringifySetCookie } = createRequire(import.meta.url)('cookie') as typeof import('cookie')
 
 /**
  * Asks `reader` about each value of the cookie `name`, in order, and answers the first result that is not null. Pairs

@@ -2,13 +2,16 @@
 // `egg:Paste#urlmap` at the `#`, so it never sees the user's text: we scan with ConfigParser's grammar, write armoured
 // text with the same number of lines, let `ini` parse that, and take the armour off.
 
-import { parse } from 'ini'
+import { createRequire } from 'node:module'
 import { ConfigError, type Place } from '../config/errors.js'
 import { isSecretKey } from '../config/secrets.js'
 import type { ConfigWarning, Entry, Section } from './model.js'
 import { readTitle } from './sections.js'
 import { warning } from './warning.js'
 import { indentOf, strip, stripEnd } from './whitespace.js'
+
+// By require: see decision 021.
+const { parse } = createRequire(import.meta.url)('ini') as typeof import('ini')
 
 /** What a text holds, with the line of everything; raw values, nothing interpolated. */
 export interface IniText {
