@@ -49,6 +49,7 @@ export const bare = { ...entry('bare', 'none', node('bare.mjs')), name: 'bare' }
 
 export const servers = [
   entry('sessd', 'memory', makeSessdCommand),
+  entry('by-hand', 'memory', node('by-hand.mjs')),
   entry('express-session', 'memory', node('connect.mjs')),
   entry('express', 'memory', node('express.mjs')),
   entry('fastify-session', 'memory', node('fastify.mjs')),
@@ -75,12 +76,14 @@ export const servers = [
 
   ...sizes.flatMap((bytes) => [
     entry('sessd', `cookie-signed-${bytes}`, makeSessdCommand, { bytes, kind: 'cookie-signed' }),
+    entry('by-hand', `cookie-signed-${bytes}`, node('by-hand.mjs'), { bytes, kind: 'cookie-signed' }),
     entry('cookie-session', `cookie-signed-${bytes}`, node('cookie-session.mjs'), { bytes, kind: 'cookie' }),
     entry('koa-session', `cookie-signed-${bytes}`, node('koa.mjs'), { bytes, kind: 'cookie' }),
     entry('beaker', `cookie-signed-${bytes}`, python('beaker_server.py'), { bytes, kind: 'cookie-signed' }),
   ]),
   ...sizes.flatMap((bytes) => [
     entry('sessd', `cookie-encrypted-${bytes}`, makeSessdCommand, { bytes, kind: 'cookie-encrypted' }),
+    entry('by-hand', `cookie-encrypted-${bytes}`, node('by-hand.mjs'), { bytes, kind: 'cookie-encrypted' }),
     entry('fastify-secure-session', `cookie-encrypted-${bytes}`, node('fastify.mjs'), {
       bytes,
       kind: 'cookie',
