@@ -13,8 +13,8 @@ import { compare } from './lib/windows.mjs'
 
 const USAGE = `node bench/urlmap.mjs [options]
 
-  --only LIST        of sessd, itself, connect, express, fastify, paste; default: all. itself: ours over ours without
-                     a urlmap
+  --only LIST        of sessd, itself, by-hand, connect, express, fastify, paste; default: all. itself: ours over ours
+                     without a urlmap; by-hand: one Map
   --mounts LIST      numbers of mounts; default 1,10,100,1000,10000
 `
 
@@ -43,6 +43,7 @@ const sessd = (paths) => [process.execPath, here('../bin/sessd.js'), 'serve', wr
 const kinds = {
   sessd,
   itself: sessd,
+  'by-hand': peer('by-hand'),
   connect: peer('connect'),
   express: peer('express'),
   fastify: peer('fastify'),
@@ -78,7 +79,11 @@ async function check(port, paths) {
 /** Ten thousand mounts over none. */
 const BUDGET = 1.04
 
-const titles = { itself: 'sessd over sessd without urlmap', paste: 'paste.urlmap, waitress' }
+const titles = {
+  itself: 'sessd over sessd without urlmap',
+  'by-hand': 'one Map, by hand',
+  paste: 'paste.urlmap, waitress',
+}
 
 async function main() {
   pinLoad()

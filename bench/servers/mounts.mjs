@@ -10,6 +10,24 @@ const reply = (path) => (req, res) => answer(res, req.url.endsWith('?where') ? p
 
 const kinds = {
   none: () => createServer(reply('none')),
+  // For the paths of this bench, which have two segments, and for nothing else: what is below it is not to be had.
+  'by-hand'() {
+    const apps = new Map(paths.map((path) => [path, reply(path)]))
+    return createServer((req, res) => {
+      const { url } = req
+      const end = url.indexOf('/', url.indexOf('/', 1) + 1)
+      const path = url.slice(0, end)
+      const app = apps.get(path)
+      if (app === undefined) {
+        res.statusCode = 404
+        return answer(res, 'no such page')
+      }
+      req.originalUrl = url
+      req.baseUrl = path
+      req.url = url.slice(end)
+      return app(req, res)
+    })
+  },
   async connect() {
     const { default: connect } = await import('connect')
     const app = connect()
