@@ -40,6 +40,9 @@ function makeFilter(asked: SessionOptions, code: CodeOptions): Filter {
   const cookies = sessionCookies(given)
   const engine = makeEngine(given, code)
   const sockets = sessionSockets(engine, given.socket_check * 1000)
+  const lockRequests = given.lock === 'request'
+  const turns = new SessionTurns(sockets, { auto: given.auto, lockRequests })
+  engine.committer = turns
   const filter = sessionFilter({
     engine,
     sockets,
@@ -56,8 +59,8 @@ function makeFilter(asked: SessionOptions, code: CodeOptions): Filter {
     preload: given.preload,
     auto: given.auto,
     rolling: given.rolling,
-    lockRequests: given.lock === 'request',
-    turns: new SessionTurns(engine, { auto: given.auto, lockRequests: given.lock === 'request' }),
+    lockRequests,
+    turns,
     saveOnException: given.save_on_exception,
     log: makeSessionLog(),
   })

@@ -4,9 +4,9 @@
 import type { Duplex } from 'node:stream'
 import type { SessionAdmin } from '../protocol.js'
 import { after } from '../session/maybe-promise.js'
-import type { Engine } from '../session/state.js'
+import type { Committer, Engine } from '../session/state.js'
 
-export interface SessionSockets {
+export interface SessionSockets extends Committer {
   /**
    * Has `socket` end with the session that `ticket` proves. `opening`: that session, if the app has asked for it already.
    */
@@ -81,30 +81,8 @@ export function sessionSockets(engine: Engine, interval: number): SessionSockets
     }, interval / TURNS).unref()
   }
 
-  const commit = engine.commit.bind(engine)
-  engine.commit = (state) => {
-    if (open.size === 0) return commit(state)
-    const ended = [...state.ended, ...(state.movedFrom === null ? [] : [state.movedFrom])]
-    return after(commit(state), () => {
-      for (const { id } of ended) end(open.get(id))
-    })
-  }
-  const { users } = engine
-  if (users !== undefined) {
-    const revokeAll = users.revokeAll.bind(users)
-    const sessionsOf = async (user: string) => {
-      try {
-        return (await users.sessionsOf(user)).map(({ id }) => id)
-      } catch {
-        return [...open.keys()] // one of his rows can't be read, which is no reason not to end them
-      }
-    }
-    users.revokeAll = async (user, except) => {
-      const doomed = open.size === 0 ? [] : await sessionsOf(user)
-      const count = await revokeAll(user, except)
-      await lookAt(doomed.flatMap((id) => open.get(id) ?? []))
-      return count
-    }
+  if (engine.users !== undefined) {
+    engine.users.revoked = (ids) => lookAt([...ids].flatMap((id) => open.get(id) ?? []))
   }
 
   return {
@@ -131,6 +109,13 @@ export function sessionSockets(engine: Engine, interval: number): SessionSockets
       if (opening !== null) opening.then(see, () => {})
       else if (!watched.wasThere) void look(watched)
       schedule()
+    },
+    commit(state) {
+      if (open.size === 0) return engine.commit(state)
+      const ended = [...state.ended, ...(state.movedFrom === null ? [] : [state.movedFrom])]
+      return after(engine.commit(state), () => {
+        for (const { id } of ended) end(open.get(id))
+      })
     },
     watched: (admin) => ({
       ...admin,

@@ -2,7 +2,7 @@
 // request of the session reaches them, and no commit of ours is made between their reading and their writing.
 
 import type { MaybePromise } from '../protocol.js'
-import type { Engine, SessionState } from '../session/state.js'
+import type { Committer, SessionState } from '../session/state.js'
 
 /** Ends a turn. Twice is once. */
 export type EndTurn = () => void
@@ -37,16 +37,20 @@ interface Line {
 /** Node takes longer ones for a millisecond. */
 const LONGEST_TIMER = 2 ** 31 - 1
 
-/** The turns of all sessions behind one filter, in this process. Costs nothing before the first one is asked for. */
-export class SessionTurns {
-  readonly #engine: Engine
+/**
+ * The turns of all sessions behind one filter, in this process. Our own commits go through here too: straight on until the
+ * first turn is asked for, from then on in turn.
+ */
+export class SessionTurns implements Committer {
+  readonly #next: Committer
   readonly #rules: CommitRules
   readonly #lines = new Map<string, Line>()
-  /** How long a commit waits; undefined as long as nobody has ever asked for a turn. */
+  /** How long a commit waits; undefined where it has no need to. */
   #patience: number | undefined
 
-  constructor(engine: Engine, rules: CommitRules) {
-    this.#engine = engine
+  /** `next` commits what has its turn, or needs none. */
+  constructor(next: Committer, rules: CommitRules) {
+    this.#next = next
     this.#rules = rules
   }
 
@@ -62,11 +66,17 @@ export class SessionTurns {
    * client is gone. `id` must be proved: who could wait under somebody else's would keep that one out.
    */
   take(id: string, limits: TurnLimits, client: Client): MaybePromise<EndTurn | null> {
-    if (this.#patience === undefined && !this.#rules.lockRequests) this.#watchCommits()
-    this.#patience = Math.max(this.#patience ?? 0, limits.wait)
+    if (!this.#rules.lockRequests) this.#patience = Math.max(this.#patience ?? 0, limits.wait)
     const line = this.#lines.get(id)
     if (line === undefined) return this.#begin(id)
     return line.requests.size < limits.queue ? this.#queueUp(id, line.requests, limits.wait, client) : null
+  }
+
+  /** A commit that gets no turn in time goes ahead: it merges, as ever. */
+  commit(state: SessionState): MaybePromise<void> {
+    if (this.#patience === undefined) return this.#next.commit(state)
+    const id = this.#idToWrite(state)
+    return id === undefined ? this.#next.commit(state) : this.#commitInTurn(id, state, this.#patience)
   }
 
   #queueUp(
@@ -107,21 +117,11 @@ export class SessionTurns {
     }
   }
 
-  /** From now on what writes a row takes a turn as well. One that gets none in time goes ahead: it merges, as ever. */
-  #watchCommits(): void {
-    const engine = this.#engine
-    const commit = engine.commit.bind(engine)
-    engine.commit = (state) => {
-      const id = this.#idToWrite(state)
-      return id === undefined ? commit(state) : this.#commitInTurn(id, () => commit(state))
-    }
-  }
-
-  async #commitInTurn(id: string, commit: () => unknown): Promise<void> {
+  async #commitInTurn(id: string, state: SessionState, patience: number): Promise<void> {
     const line = this.#lines.get(id)
-    const end = line === undefined ? this.#begin(id) : await this.#queueUp(id, line.commits, this.#patience!)
+    const end = line === undefined ? this.#begin(id) : await this.#queueUp(id, line.commits, patience)
     try {
-      await commit()
+      await this.#next.commit(state)
     } finally {
       end?.()
     }

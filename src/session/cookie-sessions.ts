@@ -13,10 +13,10 @@ import { publish } from './events.js'
 import { isId } from './id.js'
 import { isExpired } from './lifetime.js'
 import { after, isPromise } from './maybe-promise.js'
+import { RecentMap } from './recent-map.js'
 import { ownText, SeenValues } from './seen-values.js'
 import { blankDocument, type SessionSettings } from './settings.js'
-import { RecentMap } from './signer.js'
-import { type Engine, type Row, SessionState } from './state.js'
+import { type Committer, type Engine, type Row, SessionState } from './state.js'
 import type { SessionStore } from './store.js'
 
 export interface CookieSessionsOptions<E> {
@@ -53,6 +53,7 @@ const CLOCK_SKEW = 60_000
 const ENDED = Symbol('ended')
 
 export class CookieSessions<E> implements Engine<Opened<E>> {
+  committer: Committer = this
   readonly #codec: Codec<E>
   readonly #seal: CookieSeal
   readonly #settings: SessionSettings

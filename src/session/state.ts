@@ -23,8 +23,14 @@ export interface Row {
 /** What the client must be told when the response leaves. */
 export type CookieAction = 'keep' | 'set' | 'delete'
 
+/** Commits sessions: an engine, or who stands before it and has them wait, or looks on. */
+export interface Committer {
+  /** Stores what was asked for; nothing if nothing was. Rejects when it could not be stored. */
+  commit(state: SessionState): MaybePromise<void>
+}
+
 /** What stores and ends sessions: rows in a store, or cookies that hold everything. `T`: what a good cookie value proves. */
-export interface Engine<T = unknown> {
+export interface Engine<T = unknown> extends Committer {
   /** What a cookie value proves, or null when it is none of ours. Never throws: the value comes from outside. */
   verify(value: string): T | null
   /** The id in such a proof. */
@@ -35,8 +41,8 @@ export interface Engine<T = unknown> {
   load(ticket: T): MaybePromise<SessionState>
   /** The session of an id that the app knows from elsewhere; null when there is none. */
   find(id: string): MaybePromise<SessionState | null>
-  /** Stores what was asked for; nothing if nothing was. Rejects when it could not be stored. */
-  commit(state: SessionState): MaybePromise<void>
+  /** To whom all its sessions go to be committed: the engine itself, unless another was put before it. */
+  committer: Committer
   /** Loads what is stored now, dropping changes. A session that is gone leaves an empty, ended one. */
   reload(state: SessionState): MaybePromise<void>
   /** The value of the cookie that is to be set after a commit. */
@@ -160,7 +166,7 @@ export class SessionState<E = unknown> {
 
   #commitNow(): MaybePromise<void> {
     if (this.headLeft !== null && this.row === null) this.#stay(this.headLeft)
-    return this.engine.commit(this)
+    return this.engine.committer.commit(this)
   }
 
   /** What `done` fails to store is asked for again, if another commit is under way by then. */

@@ -17,7 +17,7 @@ import { SeenRows } from './seen-rows.js'
 import { blankDocument, isVacant, type SessionSettings } from './settings.js'
 import { SharedLoads } from './shared-loads.js'
 import type { Signer, Verified } from './signer.js'
-import { type Engine, type Row, SessionState } from './state.js'
+import { type Committer, type Engine, type Row, SessionState } from './state.js'
 import type { SessionStore, StoredSession } from './store.js'
 import { type Sweeper, sweepAtIntervals } from './sweeper.js'
 import type { Takeover } from './takeover.js'
@@ -63,6 +63,7 @@ export class StoredSessions<E> implements Engine<Ticket> {
   readonly #bareStore: SessionStore
   readonly users: Users | undefined
   readonly locks: Locks
+  committer: Committer = this
   readonly #seen = new SeenRows<E>()
 
   constructor(given: StoredSessionsOptions<E>) {

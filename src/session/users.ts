@@ -30,6 +30,8 @@ export interface UsersOptions {
 }
 
 export class Users {
+  /** Told, and waited for, when revokeAll() has ended sessions. */
+  revoked: ((ids: ReadonlySet<string>) => Promise<void>) | null = null
   readonly #options: UsersOptions
   readonly #index: UserIndex
 
@@ -84,6 +86,7 @@ export class Users {
     let ended = 0
     for (const id of doomed) if (await this.#options.store.delete(id)) ended++
     if (doomed.size > 0) await this.remove(user, doomed)
+    await this.revoked?.(doomed)
     return ended
   }
 

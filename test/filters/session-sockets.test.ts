@@ -8,11 +8,14 @@ import { beakerSession } from '../../src/filters/beaker_session.js'
 import { getSession, revokeAll } from '../../src/filters/get-session.js'
 import type { App } from '../../src/protocol.js'
 import type { Session } from '../../src/session/session.js'
+import { memoryStore } from '../../src/session/stores/memory.js'
 import { serveApp } from '../support/http.js'
 import { Visitor } from '../support/site.js'
 
+type Chat = Awaited<ReturnType<typeof chat>>
+
 /** `/in`, `/out`, `/move`, `/n`, `/all` over HTTP; a WebSocket that tells who it is, and does what it is told. */
-async function chat() {
+async function chat(settings: Partial<Parameters<typeof beakerSession>[0]> = {}) {
   const server = new WebSocketServer({ noServer: true })
   const app: App = async (req, res) => {
     const session = await getSession<{ user?: string; n?: number }>(req)
@@ -39,7 +42,8 @@ async function chat() {
       })
     })
   }
-  const filter = beakerSession({ secret: 'a-secret-of-these-tests-alone', type: 'memory' })
+  // Without looks at the store, which would end the sockets a little later.
+  const filter = beakerSession({ secret: 'a-secret-of-these-tests-alone', socket_check: 0, ...settings })
   const { url } = await serveApp(filter(app))
   onTestFinished(() => filter.close!())
   const visitor = new Visitor(url)
@@ -88,6 +92,26 @@ describe('a WebSocket', () => {
       await once(other.socket, 'message')
     },
   )
+
+  test.each([
+    ['the app', async ({ visitor }: Chat) => void (await visitor.get('/all'))],
+    ['an operator', async ({ filter }: Chat) => void (await filter.sessions!.revokeUser!('ann'))],
+  ])('ends when %s ends all sessions of its user, one of which nobody can read', async (_who, endAll) => {
+    const store = memoryStore()
+    const here = await chat({ store, hash_ids: true })
+    await here.visitor.get('/in')
+    const { closed } = await here.open()
+    const before = new Set<string>()
+    for await (const id of store.ids!()) before.add(id)
+    await new Visitor(here.url).get('/in')
+    for await (const id of store.ids!()) {
+      if (before.has(id)) continue
+      const { revision } = (await store.load(id))!
+      await store.save(id, Buffer.from('junk'), { expiresAt: null, expected: revision })
+    }
+    await endAll(here)
+    expect(await closed).toBe(1006)
+  })
 
   test('ends when an operator revokes its session here', async () => {
     const { visitor, open, filter } = await chat()

@@ -5,7 +5,6 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, expect, it, vi } from 'vitest'
 import { SessionTurns } from '../../src/filters/session-turns.js'
 import { Deadlines } from '../../src/session/deadlines.js'
-import type { Engine } from '../../src/session/state.js'
 import { MemcachedClient } from '../../src/session/stores/memcached-client.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
 import { sweepAtIntervals } from '../../src/session/sweeper.js'
@@ -42,8 +41,7 @@ it.each([1, 30])('a memcached server may take %d days to answer', async (days) =
 
 it('a request may wait for its turn for 30 days', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
-  const engine = { commit() {} } as Partial<Engine> as Engine
-  const turns = new SessionTurns(engine, { auto: false, lockRequests: false })
+  const turns = new SessionTurns({ commit() {} }, { auto: false, lockRequests: false })
   const limits = { wait: 30 * 86_400_000, queue: 1 }
   const end = await turns.take('a', limits, new EventEmitter())
   const next = turns.take('a', limits, new EventEmitter())
