@@ -26,6 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/session/deadlines.ts',
     'src/session/id.ts',
     'src/session/maybe-promise.ts',
+    'src/session/recent-map.ts',
     'src/session/turns.ts',
     'lazy peers',
     'src/config/',
@@ -226,14 +227,16 @@ describe('the check itself', () => {
       'refuses a store that speaks HTTP',
       arrow('src/session/stores/file.ts', 'node:http'),
       'src/session/stores/file.ts imports node:http: src/session/stores/ may import src/session/store.ts, ' +
-        'src/session/clock.ts, src/session/deadlines.ts, src/session/id.ts, src/session/maybe-promise.ts, src/session/turns.ts, lazy peers, ' +
+        'src/session/clock.ts, src/session/deadlines.ts, src/session/id.ts, src/session/maybe-promise.ts, ' +
+        'src/session/recent-map.ts, src/session/turns.ts, lazy peers, ' +
         'src/config/, src/protocol.ts, node',
     ],
     [
       'refuses a store that knows the session',
       arrow('src/session/stores/file.ts', 'src/session/session.ts'),
       'src/session/stores/file.ts imports src/session/session.ts: src/session/stores/ may import ' +
-        'src/session/store.ts, src/session/clock.ts, src/session/deadlines.ts, src/session/id.ts, src/session/maybe-promise.ts, src/session/turns.ts, lazy peers, ' +
+        'src/session/store.ts, src/session/clock.ts, src/session/deadlines.ts, src/session/id.ts, src/session/maybe-promise.ts, ' +
+        'src/session/recent-map.ts, src/session/turns.ts, lazy peers, ' +
         'src/config/, src/protocol.ts, node',
     ],
     [

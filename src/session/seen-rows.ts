@@ -3,7 +3,7 @@
 // meanwhile may come after the end. Documents are shared and never changed, only copied.
 
 import type { Document } from './codec.js'
-import { RecentMap } from './signer.js'
+import { RecentMap } from './recent-map.js'
 import type { SessionStore } from './store.js'
 
 /** What was seen last of a row. */

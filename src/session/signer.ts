@@ -70,35 +70,3 @@ export function sameText(a: string, b: string): boolean {
   const right = Buffer.from(b)
   return left.length === right.length && timingSafeEqual(left, right)
 }
-
-/** Remembers the last few entries: two generations, so that forgetting costs nothing per entry. */
-export class RecentMap<V> {
-  readonly #half: number
-  #young = new Map<string, V>()
-  #old = new Map<string, V>()
-
-  constructor(capacity: number) {
-    this.#half = Math.ceil(capacity / 2)
-  }
-
-  get(key: string): V | undefined {
-    const young = this.#young.get(key)
-    if (young !== undefined) return young
-    const old = this.#old.get(key)
-    if (old !== undefined) this.set(key, old)
-    return old
-  }
-
-  set(key: string, value: V): void {
-    if (this.#young.size >= this.#half) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#young.set(key, value)
-  }
-
-  delete(key: string): void {
-    this.#young.delete(key)
-    this.#old.delete(key)
-  }
-}

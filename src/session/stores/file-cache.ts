@@ -2,9 +2,10 @@
 // same. Saving never looks in here: it compares what is really in the file.
 
 import type { Stats } from 'node:fs'
+import { RecentMap } from '../recent-map.js'
 import type { StoredSession } from '../store.js'
 
-const MAX_ROWS = 4096
+const MAX_ROWS = 8192
 const MAX_SIZE = 4096
 
 /**
@@ -25,18 +26,12 @@ export interface RecentRow {
   readonly changed: number
 }
 
-/** Keeps up to twice MAX_ROWS rows: when the young are many enough, they become the old, and the old are dropped. */
 export class RecentRows {
-  #young = new Map<string, RecentRow>()
-  #old = new Map<string, RecentRow>()
+  readonly #rows = new RecentMap<RecentRow>(MAX_ROWS)
 
   /** What is known of a row; whether it still holds is for the caller to see, by `isUnchanged`. */
   find(id: string): RecentRow | undefined {
-    const young = this.#young.get(id)
-    if (young !== undefined) return young
-    const old = this.#old.get(id)
-    if (old !== undefined) this.#keep(id, old)
-    return old
+    return this.#rows.get(id)
   }
 
   /** Keeps a small row whose file had been left alone for a while at `now`, in epoch milliseconds: before it was read. */
@@ -44,25 +39,15 @@ export class RecentRows {
     const { size, ino: inode, mtimeMs: written, ctimeMs: changed } = stat
     const step = changed % 1000 === 0 ? COARSE_STEP_MS : FINE_STEP_MS
     if (size > MAX_SIZE || now - changed < step) return
-    this.#keep(id, { row, path, inode, size, written, changed })
+    this.#rows.set(id, { row, path, inode, size, written, changed })
   }
 
   delete(id: string): void {
-    this.#young.delete(id)
-    this.#old.delete(id)
+    this.#rows.delete(id)
   }
 
   clear(): void {
-    this.#young.clear()
-    this.#old.clear()
-  }
-
-  #keep(id: string, row: RecentRow): void {
-    if (this.#young.size >= MAX_ROWS) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#young.set(id, row)
+    this.#rows.clear()
   }
 }
 

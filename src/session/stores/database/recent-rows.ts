@@ -1,10 +1,10 @@
-// Rows that were read or saved lately, each with the state of the database that it is known from. Two generations, so
-// that forgetting costs nothing per row.
+// Rows that were read or saved lately, each with the state of the database that it is known from.
 
+import { RecentMap } from '../../recent-map.js'
 import type { StoredSession } from '../../store.js'
 
-/** Of a generation: some thousand rows of an ordinary size. */
-const MAX_BYTES = 2_000_000
+/** Of all together: some thousand rows of an ordinary size. */
+const MAX_BYTES = 4_000_000
 /** Of a payload. */
 const MAX_PAYLOAD = 65_536
 /** About what a row takes besides its payload, in bytes. */
@@ -16,47 +16,20 @@ export interface RecentRow {
   readonly state: number
 }
 
-/** Keeps about twice MAX_BYTES at most. */
 export class RecentRows {
-  #young = new Map<string, RecentRow>()
-  #old = new Map<string, RecentRow>()
-  /** Of the young ones, in bytes. */
-  #size = 0
+  readonly #rows = new RecentMap<RecentRow>(MAX_BYTES, ({ row }) => row.payload.length + OVERHEAD)
 
   /** What was put last, if it is still there. */
   get(id: string): RecentRow | undefined {
-    const young = this.#young.get(id)
-    if (young !== undefined) return young
-    const old = this.#old.get(id)
-    if (old !== undefined) this.#add(id, old)
-    return old
+    return this.#rows.get(id)
   }
 
   put(id: string, row: StoredSession, state: number): void {
-    if (row.payload.length > MAX_PAYLOAD) this.delete(id)
-    else this.#add(id, { row, state })
+    if (row.payload.length > MAX_PAYLOAD) this.#rows.delete(id)
+    else this.#rows.set(id, { row, state })
   }
 
   delete(id: string): void {
-    const young = this.#young.get(id)
-    if (young !== undefined) this.#size -= sizeOf(young)
-    this.#young.delete(id)
-    this.#old.delete(id)
+    this.#rows.delete(id)
   }
-
-  #add(id: string, recent: RecentRow): void {
-    if (this.#size >= MAX_BYTES) {
-      this.#old = this.#young
-      this.#young = new Map()
-      this.#size = 0
-    }
-    const replaced = this.#young.get(id)
-    if (replaced !== undefined) this.#size -= sizeOf(replaced)
-    this.#young.set(id, recent)
-    this.#size += sizeOf(recent)
-  }
-}
-
-function sizeOf({ row }: RecentRow): number {
-  return row.payload.length + OVERHEAD
 }
