@@ -3,7 +3,8 @@
 
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
 import { isId } from '../id.js'
-import { RecentMap, type Signer, type Verified } from '../signer.js'
+import { ownText, SeenValues } from '../seen-values.js'
+import type { Signer, Verified } from '../signer.js'
 import type { CookieSeal } from './sealed-cookie.js'
 
 /** How long the session in a cookie may be; Beaker does not count the 40 characters of the signature, nor the name. */
@@ -47,7 +48,7 @@ export function beakerSigner(keys: readonly [string, ...string[]]): BeakerSigner
 /** The same for session ids, and for nothing that is no id of a store. */
 export function beakerIdSigner(keys: readonly [string, ...string[]]): Signer {
   const signer = beakerSigner(keys)
-  const seen = new RecentMap<Verified>(1024)
+  const seen = new SeenValues<Verified>()
 
   return {
     sign: signer.sign,
@@ -56,8 +57,8 @@ export function beakerIdSigner(keys: readonly [string, ...string[]]): Signer {
       if (known !== undefined) return known
       const signed = signer.verify(value)
       if (signed === null || !isId(signed.text)) return null
-      const verified: Verified = { id: signed.text, stale: signed.outdated }
-      seen.set(value, verified)
+      const verified: Verified = { id: ownText(signed.text), stale: signed.outdated }
+      seen.set(ownText(value), verified)
       return verified
     },
   }
