@@ -49,7 +49,8 @@ function mergeValues<E>(
   change: Change<E>,
   rerun: boolean,
 ): ReadonlyMap<string, E> {
-  const values = change.cleared ? new Map<string, E>() : new Map(row.values)
+  const values = new Map<string, E>()
+  if (!change.cleared) row.values.forEach(addTo, values)
   for (const key of change.removed) values.delete(key)
   for (const [key, encoded] of change.set) values.set(key, encoded)
   if (!rerun) return values
@@ -61,4 +62,9 @@ function mergeValues<E>(
     else values.set(key, codec.freeze(key, value))
   }
   return values
+}
+
+/** `new Map(values)` makes an array of each entry on its way, and takes half as long again. */
+function addTo<E>(this: Map<string, E>, encoded: E, key: string): void {
+  this.set(key, encoded)
 }
