@@ -3,12 +3,26 @@
 // Members that this version doesn't know are ignored; a change that must not be ignored counts `sessd` up.
 
 import { type Codec, CorruptSession, type Document, ForeignSession } from '../codec.js'
+import { RecentMap } from '../recent-map.js'
 import { JsonReader, quoteJson, readMembers, textOf } from './json-text.js'
 import { JSON_REACH, requireStorable, sameData } from './plain-data.js'
 
 const VERSION = 1
 
 const nothing = new Map<string, string>()
+
+/** Sessions have the same few keys, and to put one together anew takes as long as to encode its value. */
+const names = new RecentMap<string>(1024)
+const LONGEST_NAME = 64
+
+/** `key` as a member that follows another one: `,"key":`. */
+function nextName(key: string): string {
+  const known = names.get(key)
+  if (known !== undefined) return known
+  const name = `,${quoteJson(key)}:`
+  if (key.length <= LONGEST_NAME) names.set(key, name)
+  return name
+}
 
 /** Each value is kept as its JSON text. Integers beyond 2**53 lose digits when thawed, and keep them while untouched. */
 export const sessdCodec: Codec<string> = {
@@ -57,10 +71,12 @@ export const sessdCodec: Codec<string> = {
     if (domain !== undefined) text += `,"domain":${domain === null ? 'null' : quoteJson(domain)}`
     if (path !== undefined) text += `,"path":${path === null ? 'null' : quoteJson(path)}`
     text += ',"data":{'
-    let comma = ''
+    let isFirst = true
     for (const [key, value] of values) {
-      text += `${comma}${quoteJson(key)}:${value}`
-      comma = ','
+      const name = nextName(key)
+      text += isFirst ? name.slice(1) : name
+      text += value
+      isFirst = false
     }
     return Buffer.from(`${text}}}`)
   },
