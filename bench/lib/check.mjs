@@ -33,6 +33,8 @@ export async function check({ port, product }) {
   return {
     forgedStatus: answer.status,
     setsCookieUntouched: plain.setsCookie,
+    // Name, `=` and value.
+    longestCookie: Math.max(...[...ada.cookies].map(([name, value]) => name.length + 1 + value.length)),
     countedTogether: await countTogether(port, bob, '/app/count'),
     // Ours alone has this page.
     addedTogether: isOurs ? await countTogether(port, bob, '/app/add') : undefined,

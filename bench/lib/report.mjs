@@ -111,12 +111,16 @@ function detailTable({ rows }, page) {
   ])
 }
 
+/** Of a cookie's name and value together, in bytes (RFC 6265bis, 5.6). */
+const BROWSERS_TAKE = 4096
+
 function factTable({ rows }) {
   const heads = [
     'server',
     `counted of ${TOGETHER} at once`,
     'with update()',
     'cookie when untouched',
+    'longest cookie',
     'altered cookie',
   ]
   return table(
@@ -126,6 +130,9 @@ function factTable({ rows }) {
       facts.countedTogether,
       facts.addedTogether ?? '',
       facts.setsCookieUntouched ? 'sent' : 'none',
+      facts.longestCookie > BROWSERS_TAKE
+        ? `${facts.longestCookie}: no browser keeps it`
+        : facts.longestCookie,
       facts.forgedStatus === 200 ? 'a new session' : `status ${facts.forgedStatus}`,
     ]),
   )
