@@ -2,7 +2,7 @@
 // large parts, because Node takes a third of a millisecond to find, open and link one module. tsc adds the types.
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, isAbsolute } from 'node:path'
 import { defineConfig } from 'rolldown'
 
 const { exports } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
@@ -22,7 +22,7 @@ export default defineConfig({
   input: Object.fromEntries(doors.map((name) => [name, `src/${name}.ts`])),
   platform: 'node',
   // Packages stay packages: they are installed beside us.
-  external: (id) => !id.startsWith('.') && !id.startsWith('/'),
+  external: (id) => !id.startsWith('.') && !isAbsolute(id),
   checks: { ineffectiveDynamicImport: false },
   output: {
     dir: 'dist',
@@ -31,14 +31,25 @@ export default defineConfig({
     // As deep as src/cli: package.json is found from there.
     chunkFileNames: 'parts/[name].js',
     codeSplitting: {
-      // Each with all that it imports, unless a group before it has that already.
+      // Each with all that it imports and that no group before it has. The doors that an app's own bundler may come
+      // through (Next's) must not lead to the command line, nor to stores whose packages are not installed.
       groups: [
         {
+          name: 'app',
+          test: /src[\\/](filters[\\/](context|get-session)|frameworks[\\/]\w+)\.ts$/,
+          priority: 4,
+        },
+        {
+          name: 'session',
+          test: /src[\\/]session[\\/](?!testing|index\.ts|stores[\\/](?!(file|memory)\.ts))/,
+          priority: 3,
+        },
+        {
           name: 'start',
-          test: /src\/(cli\/(main|serve|serve-alone)|loader|servers\/http|apps\/urlmap|filters\/beaker_session)\.ts$/,
+          test: /src[\\/](cli[\\/](main|serve|serve-alone)|loader|servers[\\/]http|apps[\\/]urlmap|filters[\\/]beaker_session)\.ts$/,
           priority: 2,
         },
-        { name: 'index', test: /src\/index\.ts$/, priority: 1 },
+        { name: 'index', test: /src[\\/]index\.ts$/, priority: 1 },
       ],
     },
   },

@@ -1,6 +1,6 @@
 // What no public door leads to, for the micro benches: dist/ holds few large files, so these modules are bundled anew.
 
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -14,7 +14,7 @@ export async function importSource(...names) {
   const bundle = await rolldown({
     input: 'source',
     platform: 'node',
-    external: (id) => id !== 'source' && !id.startsWith('.') && !id.startsWith('/'),
+    external: (id) => id !== 'source' && !id.startsWith('.') && !isAbsolute(id),
     plugins: [
       {
         name: 'source',

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ROOT } from '../support/cli.js'
@@ -66,6 +66,34 @@ test('every file that package.json promises is in it', async () => {
   expect(promised.filter((path) => !files.some((file) => pattern(path).test(file)))).toEqual([])
 })
 
+test('what an app of Next or another bundler imports leads to no package, and not to the command line', async () => {
+  const small = [
+    'filters/context',
+    'frameworks/express',
+    'frameworks/fastify',
+    'frameworks/hono',
+    'frameworks/koa',
+  ]
+  for (const door of small) {
+    const reached = await reachedFrom(`${door}.js`)
+    expect(reached.filter((name) => !/^(node:|parts\/app\.js$)/.test(name))).toEqual([])
+  }
+  for (const door of [
+    'session/index',
+    'session/stores/memory',
+    'session/stores/redis',
+    'session/stores/database',
+  ]) {
+    expect(await reachedFrom(`${door}.js`)).not.toContain('parts/start.js')
+  }
+  expect(await reachedFrom('index.js')).toEqual(
+    expect.arrayContaining(['parts/start.js', 'commander', '@redis/client']),
+  )
+  expect(await reachedFrom('session/stores/memory.js')).toEqual(
+    expect.not.arrayContaining([expect.stringMatching(/^@?(redis|mongo|pg|mysql)/)]),
+  )
+})
+
 test('publint finds nothing to say', { timeout: PATIENCE }, async () => {
   expect(await npx(ROOT, 'publint', 'run', tarball, '--strict')).toMatch(/^All good!$/m)
 })
@@ -115,6 +143,25 @@ test('its types compile where nothing is skipped', { timeout: PATIENCE }, async 
   const strict = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2023', '--noEmit']
   await npx(ROOT, 'tsc', ...strict, '--types', 'node', '--typeRoots', types, join(project, 'program.mts'))
 })
+
+/** The files in dist/ and the packages that importing one of these files leads to, at once or later. */
+async function reachedFrom(file: string): Promise<string[]> {
+  const reached = new Set<string>()
+  const visit = async (name: string) => {
+    const text = await readFile(join(ROOT, 'dist', name), 'utf8')
+    for (const [, static_, lazy, required] of text.matchAll(
+      /^(?:import|export)\b[^;]*?["']([^"']+)["'];$|\bimport\("([^"]+)"\)|import\.meta\.url\)\("([^"]+)"\)/gm,
+    )) {
+      const target = static_ ?? lazy ?? required!
+      const next = target.startsWith('.') ? posix.join(posix.dirname(name), target) : target
+      if (reached.has(next)) continue
+      reached.add(next)
+      if (target.startsWith('.')) await visit(next)
+    }
+  }
+  await visit(file)
+  return [...reached].sort()
+}
 
 const npm = (cwd: string, ...args: string[]) => execute('npm', args, cwd)
 const npx = (cwd: string, ...args: string[]) => execute('npx', ['--no-install', ...args], cwd)
