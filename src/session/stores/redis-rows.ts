@@ -30,10 +30,12 @@ interface Waiting {
 const MOST = 128
 const FULL = 256 * 1024
 
-/** So many keys are on one server by chance once in 30,000 times, if there are two servers. */
-const PROBES = 16
+/** So many keys are on one server by chance once in 850 times if it has nine tenths of all, and never if it has half. */
+const PROBES = 64
 /** When to try again where that could not be found out, in milliseconds. */
 const PROBE_AGAIN = 5000
+/** How long one server is believed to have all the keys, in milliseconds: a proxy may get another one. */
+const BELIEVED = 60_000
 
 export class RedisRows {
   readonly #access: RedisAccess
@@ -79,6 +81,7 @@ export class RedisRows {
       if (to - from === 1) this.#settleAlone(all[from]!)
       else void this.#send(all.slice(from, to))
     }
+    if (all.length > 1) this.#probe()
   }
 
   /**
@@ -87,7 +90,7 @@ export class RedisRows {
    */
   #probe(): void {
     const now = performance.now()
-    if (this.#place !== 'unknown' || now < this.#probeAt) return
+    if (this.#place === 'apart' || now < this.#probeAt) return
     this.#probeAt = now + PROBE_AGAIN
     const mark = randomBytes(8).toString('hex')
     // No id has a dot: nobody takes these for rows.
@@ -100,6 +103,7 @@ export class RedisRows {
       .then(
         (found) => {
           this.#place = found.every((value) => String(value) === mark) ? 'together' : 'apart'
+          this.#probeAt = performance.now() + BELIEVED
         },
         () => {}, // As it was: the rows themselves tell what is wrong.
       )
@@ -125,6 +129,9 @@ export class RedisRows {
       if (answers !== undefined) return this.#answer(batch, answers)
     } catch (error) {
       for (const { reject } of batch) reject(error)
+      // What answers next time may be another server.
+      this.#place = 'unknown'
+      this.#probeAt = 0
       return
     }
     this.#place = 'apart'

@@ -341,6 +341,37 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
       for (const { port } of servers) expect(await redisCli(port, 'keys', 'divided:id*')).toBe('')
     })
 
+    test('goes by itself again when a script failed, until it is known that one server still has all the keys', async () => {
+      const servers = [server, await startRedis()]
+      onTestFinished(() => servers[1]!.stop())
+      const clients = servers.map(({ address }) => createClient({ url: `redis://${address}` }))
+      for (const client of clients) await client.connect()
+      onTestFinished(() => {
+        for (const client of clients) client.destroy()
+      })
+      let isAway = false
+      let used = 1
+      const proxy = {
+        withCommandOptions() {},
+        sendCommand(args: readonly (string | Buffer)[], options: object) {
+          if (isAway) return Promise.reject(new Error('the proxy is exchanged'))
+          const key = String(args[/^EVAL/.test(String(args[0])) ? 3 : 1])
+          return clients[key.charCodeAt(key.length - 1) % used]!.sendCommand([...args], options)
+        },
+      }
+      const store = await known(open({ client: proxy, keys: { prefix: 'grown:' } }))
+      const ids = Array.from({ length: 40 }, (_, index) => `id${index}`)
+      isAway = true
+      const failed = await Promise.allSettled(ids.map((id) => store.load(id)))
+      expect(failed.map(({ status }) => status)).toEqual(ids.map(() => 'rejected'))
+      isAway = false
+      used = 2
+      for (let turn = 0; turn < 3; turn++) {
+        await Promise.all(ids.map((id) => store.save(id, Buffer.from(id), forever)))
+      }
+      for (const id of ids) expect(String((await store.load(id))?.payload)).toBe(id)
+    })
+
     test('shows no part of a script in errors of servers before Redis 7', async () => {
       const reason = "@user_script: 46: -READONLY You can't write against a read only replica.\r\n"
       const old = { withCommandOptions() {}, sendCommand: () => Promise.reject(new Error(reason)) }
