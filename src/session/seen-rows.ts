@@ -14,37 +14,40 @@ interface Seen<E> {
   accessed: number | null
 }
 
-const ENDED = Symbol('ended')
+/** Of all rows together, in bytes: some thousand sessions of an ordinary size. */
+const MAX_BYTES = 4_000_000
+/** About what a row takes besides its payload and the text that this was decoded to, in bytes. */
+const OVERHEAD = 1000
 
 export class SeenRows<E> {
-  readonly #rows = new RecentMap<Seen<E> | typeof ENDED>(1024)
+  readonly #rows = new RecentMap<Seen<E>>(MAX_BYTES, ({ payload }) => OVERHEAD + 2 * payload.length)
+  /** By number, so that large rows push none of them out. */
+  readonly #ended = new RecentMap<true>(1024)
 
   /** The document of these bytes, if they were decoded before. */
   find(id: string, payload: Uint8Array): Document<E> | undefined {
     const seen = this.#rows.get(id)
-    if (seen === undefined || seen === ENDED || !sameBytes(seen.payload, payload)) return undefined
-    return seen.document
+    return seen === undefined || !sameBytes(seen.payload, payload) ? undefined : seen.document
   }
 
   add(id: string, payload: Uint8Array, document: Document<E>): void {
-    if (this.#rows.get(id) !== ENDED) this.#rows.set(id, { payload, document, accessed: null })
+    if (this.#ended.get(id) === undefined) this.#rows.set(id, { payload, document, accessed: null })
   }
 
   /** A request asked for it. */
   access(id: string, now: number): void {
     const seen = this.#rows.get(id)
-    if (seen !== undefined && seen !== ENDED) seen.accessed = now
+    if (seen !== undefined) seen.accessed = now
   }
 
   /** Whatever the store would give now. */
   last(id: string): Omit<Seen<E>, 'payload'> | undefined {
-    const seen = this.#rows.get(id)
-    return seen === ENDED ? undefined : seen
+    return this.#rows.get(id)
   }
 
   /** The store has no such row. */
   forget(id: string): void {
-    if (this.#rows.get(id) !== ENDED) this.#rows.delete(id)
+    this.#rows.delete(id)
   }
 
   /** The same store, whose deletes are noticed here: at once, since one that fails may have taken effect. */
@@ -55,11 +58,15 @@ export class SeenRows<E> {
       load: (id) => store.load(id),
       save: (id, payload, options) => {
         // Another row begins, as when the move to a new id is tried again.
-        if (options.expected === null) this.#rows.delete(id)
+        if (options.expected === null) {
+          this.#rows.delete(id)
+          this.#ended.delete(id)
+        }
         return store.save(id, payload, options)
       },
       delete: (id) => {
-        this.#rows.set(id, ENDED)
+        this.#rows.delete(id)
+        this.#ended.set(id, true)
         return store.delete(id)
       },
       ...(touch && { touch: touch.bind(store) }),
