@@ -58,7 +58,8 @@ export function beakerIdSigner(keys: readonly [string, ...string[]]): Signer {
       const signed = signer.verify(value)
       if (signed === null || !isId(signed.text)) return null
       const verified: Verified = { id: ownText(signed.text), stale: signed.outdated }
-      seen.set(ownText(value), verified)
+      // Others are the same with quotes around, any number of them.
+      if (value.length === SIGNATURE_LENGTH + verified.id.length) seen.set(ownText(value), verified)
       return verified
     },
   }

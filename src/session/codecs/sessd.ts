@@ -4,7 +4,8 @@
 
 import { type Codec, CorruptSession, type Document, ForeignSession } from '../codec.js'
 import { RecentMap } from '../recent-map.js'
-import { JsonReader, quoteJson, readMembers, textOf } from './json-text.js'
+import { ownText } from '../seen-values.js'
+import { isPlain, JsonReader, quoteJson, readMembers, textOf } from './json-text.js'
 import { JSON_REACH, requireStorable, sameData } from './plain-data.js'
 
 const VERSION = 1
@@ -20,7 +21,8 @@ function nextName(key: string): string {
   const known = names.get(key)
   if (known !== undefined) return known
   const name = `,${quoteJson(key)}:`
-  if (key.length <= LONGEST_NAME) names.set(key, name)
+  // Copies: a key may be a piece of the text of a whole row.
+  if (key.length <= LONGEST_NAME && isPlain(key)) names.set(ownText(key), ownText(name))
   return name
 }
 
