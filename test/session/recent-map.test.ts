@@ -79,6 +79,13 @@ test('keeps as much as its capacity by weight, many light values or few heavy on
   expect(left(map, 'light 1', 'heavy', 'heavy too')).toEqual(['heavy', 'heavy too'])
 })
 
+test('deletes what is old, too', () => {
+  const map = new RecentMap<number>(4)
+  for (const key of ['a', 'b', 'c']) map.set(key, 1)
+  map.delete('a')
+  expect(left(map, 'a', 'b', 'c')).toEqual(['b', 'c'])
+})
+
 test('counts the weight of nothing that was deleted or cleared', () => {
   const map = new RecentMap<number>(20, (value) => value)
   map.set('a', 1)

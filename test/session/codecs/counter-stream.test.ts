@@ -47,6 +47,23 @@ it('uses no block twice, and takes another nonce when the counter is at its end'
   expect(nonces.size).toBeGreaterThan(20)
 })
 
+it('takes another nonce after a message that could not be finished', () => {
+  const stream = new CounterStream(key)
+  const message = Buffer.from('a message of more than one block')
+  const { counter } = encrypt(stream, message)
+  const frame = Buffer.alloc(64)
+  let sets = 0
+  frame.set = (...given: Parameters<typeof frame.set>) => {
+    sets++
+    if (sets === 2) throw new RangeError('no memory')
+    Uint8Array.prototype.set.apply(frame, given)
+  }
+  expect(() => stream.encrypt(frame, 0, BLOCK, 2 * BLOCK)).toThrow('no memory')
+  const next = encrypt(stream, message)
+  expect(createDecipheriv('aes-256-ctr', bytes, next.counter).update(next.encrypted)).toEqual(message)
+  expect(next.counter.subarray(0, 12)).not.toEqual(counter.subarray(0, 12))
+})
+
 it('begins with a nonce of its own in each process', () => {
   const [one, other] = [new CounterStream(key), new CounterStream(key)].map((stream) =>
     encrypt(stream, Buffer.alloc(16)).counter.toString('hex'),
