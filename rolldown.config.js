@@ -28,6 +28,8 @@ export default defineConfig({
     dir: 'dist',
     cleanDir: true,
     entryFileNames: '[name].js',
+    // The names of the source: who exchanges the package under a running server gets no other function by the same letter.
+    minifyInternalExports: false,
     // As deep as src/cli: package.json is found from there.
     chunkFileNames: 'parts/[name].js',
     codeSplitting: {
@@ -37,13 +39,14 @@ export default defineConfig({
         {
           name: 'app',
           test: /src[\\/](filters[\\/](context|get-session)|frameworks[\\/]\w+)\.ts$/,
-          priority: 4,
+          priority: 5,
         },
         {
           name: 'session',
-          test: /src[\\/]session[\\/](?!testing|index\.ts|stores[\\/](?!(file|memory)\.ts))/,
-          priority: 3,
+          test: /src[\\/]session[\\/](?!testing|index\.ts|stores[\\/](?!memory\.ts))/,
+          priority: 4,
         },
+        { name: 'file', test: /src[\\/]session[\\/]stores[\\/]file\.ts$/, priority: 3 },
         {
           name: 'start',
           test: /src[\\/](cli[\\/](main|serve|serve-alone)|loader|servers[\\/]http|apps[\\/]urlmap|filters[\\/]beaker_session)\.ts$/,

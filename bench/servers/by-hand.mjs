@@ -1,5 +1,5 @@
-// What a session costs when it is written by hand for these four pages and promises nothing: no session ends, overlapping
-// requests overwrite each other, the table grows for ever. What is below this is not to be had.
+// What a session costs when it is written by hand for these four pages, in the usual way, and promises nothing: no session
+// ends, overlapping requests overwrite each other, the table grows for ever.
 
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
