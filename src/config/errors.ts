@@ -17,6 +17,7 @@ export type ConfigCode =
   | 'missing' // a section, key, package, export or variable that is not there
   | 'ambiguous' // two things answer to one name
   | 'cycle' // a section that needs itself
+  | 'nesting' // more parts in each other than a request can go through
   | 'option' // a setting whose name or value is not taken
   | 'factory' // a factory threw, or gave back something that is no app, filter or server
 

@@ -8,8 +8,9 @@ import { Children } from './children.js'
 import { type Context, mainPart, type Part, sameSettings } from './context.js'
 import { type Task, Tasks } from './cycle.js'
 import type { Issues } from './issues.js'
-import { chain, makeApp, makeFilter, makeServer, toApp, type Wrap } from './make.js'
+import { chain, makeApp, makeFilter, makeServer, toApp, type Wrap, waitingApp } from './make.js'
 import type { Adapt, Kind, Made, Node } from './model.js'
+import { type Depth, depthOf } from './nesting.js'
 import { describe, type TreeNode } from './node.js'
 import type { Resolver } from './resolve.js'
 import { unlessStalled } from './stall.js'
@@ -26,6 +27,7 @@ interface Built<T> {
   readonly id: string
   readonly value: T
   readonly node: TreeNode
+  readonly depth: Depth
 }
 
 interface Closeable {
@@ -126,7 +128,8 @@ export class Builder {
     } catch (error) {
       this.#issues.report(error)
     }
-    return { id: 'broken', value: STAND_IN[kind] as Raw[K], node: describe(context, role) }
+    const value = STAND_IN[kind] as Raw[K]
+    return { id: 'broken', value, node: describe(context, role), depth: depthOf(context, []) }
   }
 
   async #create(
@@ -154,29 +157,32 @@ export class Builder {
       case 'filter-app': {
         const next = await this.#build('app', context.next, 'next', task)
         const filter = await this.#build('filter', context.filter, 'filter', task)
+        const depth = depthOf(context, [filter, next])
         const node = describe(context, role, [next.node])
-        return { ...(await this.#wrap(context.filter, filter, next)), node }
+        return { ...(await this.#wrap(context.filter, filter, next)), node, depth }
       }
       case 'pipeline': {
         const app = await this.#build('app', context.app, 'app', task)
         const filters: Built<Wrap>[] = []
         for (const filter of context.filters)
           filters.push(await this.#build('filter', filter, 'filter', task))
+        const depth = depthOf(context, [...filters, app])
         const node = describe(context, role, [...filters.map((filter) => filter.node), app.node])
         let outermost: Pick<Built<App>, 'id' | 'value'> = app
         for (const [index, filter] of [...filters.entries()].reverse()) {
           outermost = await this.#wrap(context.filters[index]!, filter, outermost)
         }
-        return { ...outermost, node }
+        return { ...outermost, node, depth }
       }
       case 'filtered': {
         const filter = await this.#build('filter', context.filter, role, task)
         const inner = await this.#build(context.kind as 'app' | 'filter', context.inner, 'next', task)
+        const depth = depthOf(context, [filter, inner])
         const node = filter.node.changed({ children: [...filter.node.children, inner.node] })
         if (context.kind === 'app')
-          return { ...(await this.#wrap(context.filter, filter, inner as Built<App>)), node }
+          return { ...(await this.#wrap(context.filter, filter, inner as Built<App>)), node, depth }
         const value: Wrap = (next) => chain((inner.value as Wrap)(next), filter.value)
-        return { id: `${filter.id}(${inner.id})`, value, node }
+        return { id: `${filter.id}(${inner.id})`, value, node, depth }
       }
     }
   }
@@ -202,11 +208,12 @@ export class Builder {
 
   async #call(part: Part, task: Task): Promise<Built<Raw[Kind]>> {
     const children: Node[] = []
+    const inside: { readonly depth: Depth }[] = []
     const node = describe(part, '', children)
     try {
-      const work = this.#callFactory(part, this.#loaderOf(part, task, children))
+      const work = this.#callFactory(part, this.#loaderOf(part, task, children, inside))
       const value = await unlessStalled(work, () => neverAnswered(part))
-      return { id: String(this.#made++), value: this.#own(value), node }
+      return { id: String(this.#made++), value: this.#own(value), node, depth: depthOf(part, inside) }
     } catch (error) {
       throw blame(error, part)
     } finally {
@@ -266,7 +273,7 @@ export class Builder {
   }
 
   /** What a composite asks for its children. They are built at once, and become children of its node. */
-  #loaderOf(part: Part, task: Task, children: Node[]): Loader {
+  #loaderOf(part: Part, task: Task, children: Node[], inside: { readonly depth: Depth }[]): Loader {
     let named: Children | undefined
     const get = async <K extends Kind>(kind: K, name: string, conf: Conf | undefined): Promise<Made[K]> => {
       if (this.#closing !== undefined)
@@ -286,9 +293,10 @@ export class Builder {
         place,
         step: undefined,
       })
-      const { value, node } = await this.#build(kind, context, role, task)
-      children[index] = node
-      return this.#finish(kind, value)
+      const built = await this.#build(kind, context, role, task)
+      children[index] = built.node
+      inside.push(built)
+      return this.#finish(kind, built.value)
     }
     return {
       getApp: (name, conf) => this.#track(get('app', name, conf)),
@@ -302,17 +310,4 @@ const STAND_IN: Raw = {
   app: () => undefined,
   filter: (next) => next,
   server: () => Promise.reject(new Error('this server could not be made')),
-}
-
-/** An app that is not there yet. Why it can't be made is told to each request. */
-function waitingApp(made: Promise<App>): App {
-  made.catch(() => {})
-  const app: App = async (req, res) => (await made)(req, res)
-  app.upgrade = (req, socket, head) => {
-    made.then(
-      (ready) => (ready.upgrade === undefined ? socket.destroy() : ready.upgrade(req, socket, head)),
-      () => socket.destroy(),
-    )
-  }
-  return app
 }

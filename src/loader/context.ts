@@ -67,16 +67,15 @@ export type Context = Part | FilterApp | Pipeline | Filtered | Broken
 
 /** The part whose settings are those of the whole: of a filter-app, the filter. */
 export function mainPart(context: Context): Part | undefined {
-  switch (context.type) {
-    case 'part':
-      return context
-    case 'filter-app':
-      return mainPart(context.filter)
-    case 'filtered':
-      return mainPart(context.inner)
-    default:
-      return undefined
-  }
+  let main = context
+  for (let next: Context | undefined = context; next !== undefined; next = bearer(next)) main = next
+  return main.type === 'part' ? main : undefined
+}
+
+/** What has the settings of one that is made of two. It may be made of two as well, any number of times. */
+function bearer(context: Context): Context | undefined {
+  if (context.type === 'filter-app') return context.filter
+  return context.type === 'filtered' ? context.inner : undefined
 }
 
 /**
@@ -89,20 +88,10 @@ export function overlay(
   sets: Settings,
   refuse: (key: string, setting: Setting) => void,
 ): void {
-  for (const [name, setting] of sets) context.globals.set(name, setting)
-  switch (context.type) {
-    case 'part':
-      for (const [key, setting] of locals) context.locals.set(key, setting)
-      break
-    case 'filter-app':
-      overlay(context.filter, locals, sets, refuse)
-      break
-    case 'filtered':
-      overlay(context.inner, locals, sets, refuse)
-      break
-    case 'pipeline':
-      for (const [key, setting] of locals) refuse(key, setting)
-      break
+  for (let next: Context | undefined = context; next !== undefined; next = bearer(next)) {
+    for (const [name, setting] of sets) next.globals.set(name, setting)
+    if (next.type === 'part') for (const [key, setting] of locals) next.locals.set(key, setting)
+    if (next.type === 'pipeline') for (const [key, setting] of locals) refuse(key, setting)
   }
 }
 

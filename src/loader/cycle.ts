@@ -98,16 +98,21 @@ export class Tasks {
 }
 
 /** A filter-app and its filter, an app and its filter-with: two things to make for one request. */
-function isSameRequest(one: Asked, other: Asked): boolean {
+export function isSameRequest(one: Asked, other: Asked): boolean {
   return one.title === other.title && one.via === other.via
 }
 
-/** `[app:a] needs itself: [app:a] -> [app:b] (file:2) -> [app:a] (file:4)`: each with the line that asks for it. */
-function cycle(round: readonly { readonly title: string; readonly via: Place | undefined }[]): ConfigError {
-  const [first, ...rest] = round
+function cycle(round: readonly Asking[]): ConfigError {
+  const reason = `${round[0]!.title} needs itself: ${wayText(round)}`
+  return new ConfigError('cycle', reason, round.at(-1)!.via)
+}
+
+type Asking = Pick<Asked, 'title' | 'via'>
+
+/** `[app:a] -> [app:b] (file:2) -> [app:a] (file:4)`: each but the first with the line that asks for it. */
+export function wayText([first, ...rest]: readonly Asking[]): string {
   const steps = rest.map(({ title, via }) => (via === undefined ? title : `${title} (${lineOf(via)})`))
-  const reason = `${first!.title} needs itself: ${[first!.title, ...steps].join(' -> ')}`
-  return new ConfigError('cycle', reason, rest.at(-1)?.via)
+  return [first!.title, ...steps].join(' -> ')
 }
 
 function lineOf({ file, line }: Place): string {

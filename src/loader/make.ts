@@ -111,6 +111,19 @@ export function toApp(part: Part, result: unknown, adapt: Adapt | undefined): Ma
   })
 }
 
+/** An app that is not there yet. Why it can't be made is told to each request. */
+export function waitingApp(made: Promise<App>): App {
+  made.catch(() => {})
+  const app: App = async (req, res) => (await made)(req, res)
+  app.upgrade = (req, socket, head) => {
+    made.then(
+      (ready) => (ready.upgrade === undefined ? socket.destroy() : ready.upgrade(req, socket, head)),
+      () => socket.destroy(),
+    )
+  }
+  return app
+}
+
 /** `next` of the value, at once when the value is there: a Filter is not asynchronous. */
 export function chain<T, U>(value: MaybePromise<T>, next: (value: T) => MaybePromise<U>): MaybePromise<U> {
   return value instanceof Promise ? value.then(next) : next(value)

@@ -4,6 +4,7 @@ import type { Place } from '../config/errors.js'
 import { maskValue } from '../config/secrets.js'
 import { type Context, mainPart } from './context.js'
 import type { Kind, Node, NodeSetting, Shape } from './model.js'
+import { DEEPEST } from './nesting.js'
 import type { Setting } from './settings.js'
 
 /** The node of one context. `children` are put in by whoever finds them. */
@@ -63,17 +64,22 @@ export class TreeNode implements Node {
   }
 }
 
-/** The node of a context and of all that it names; what composites will ask for is not known yet. */
-export function describeTree(context: Context, role: string): TreeNode {
+/**
+ * The node of a context and of all that it names; what composites will ask for is not known yet. What stands deeper than
+ * anything that can be made is left out.
+ */
+export function describeTree(context: Context, role: string, level = 1): TreeNode {
+  if (level > DEEPEST) return describe(context, role)
+  const below = (part: Context, role: string) => describeTree(part, role, level + 1)
   switch (context.type) {
     case 'filter-app':
-      return describe(context, role, [describeTree(context.next, 'next')])
+      return describe(context, role, [below(context.next, 'next')])
     case 'filtered':
-      return describeTree(context.filter, role).changed({ children: [describeTree(context.inner, 'next')] })
+      return below(context.filter, role).changed({ children: [below(context.inner, 'next')] })
     case 'pipeline':
       return describe(context, role, [
-        ...context.filters.map((filter) => describeTree(filter, 'filter')),
-        describeTree(context.app, 'app'),
+        ...context.filters.map((filter) => below(filter, 'filter')),
+        below(context.app, 'app'),
       ])
     default:
       return describe(context, role)
