@@ -35,7 +35,7 @@ const GAP = '  '
 
 /** Draws some trees one below the other. */
 export function drawTrees(roots: readonly Node[], options: TreeOptions): string {
-  const blocks = roots.flatMap((root) => blocksOf(root, undefined, '', '', options))
+  const blocks = roots.flatMap((root) => blocksOf(root, undefined, '', '', '', options))
   const wide = blocks.flatMap(({ part, settings }) => [part, ...settings])
   const fits = widthOf(wide) <= options.columns
   return draw(fits ? wide : blocks.flatMap(stacked), options.paint)
@@ -44,17 +44,19 @@ export function drawTrees(roots: readonly Node[], options: TreeOptions): string 
 function blocksOf(
   node: Node,
   parent: Node | undefined,
+  mount: string,
   lead: string,
   below: string,
   options: TreeOptions,
 ): Block[] {
   const { children } = node
+  const mounts = mountsOf(node)
   const rule = `${below}${children.length > 0 ? '│' : ' '}    `
   const isSection = node.name !== node.use
   const title = isSection ? `[${node.shape}:${printable(node.name)}]` : printable(node.name)
   const part = {
     rule: lead,
-    label: mountOf(node, parent) + title,
+    label: mount + title,
     use: isSection ? printable(node.use ?? node.shape) : '',
     place: placeName(node.place, options),
   }
@@ -63,16 +65,17 @@ function blocksOf(
     { part, rule, settings: settings.map((setting) => settingRow(setting, rule, options)) },
     ...children.flatMap((child, index) => {
       const [branch, trunk] = index === children.length - 1 ? ['└─ ', '   '] : ['├─ ', '│  ']
-      return blocksOf(child, node, below + branch, below + trunk, options)
+      return blocksOf(child, node, mounts[index] ?? '', below + branch, below + trunk, options)
     }),
   ]
 }
 
-/** The key that mounts it, in a column with those of its siblings. */
-function mountOf({ role }: Node, parent: Node | undefined): string {
-  if (parent?.shape !== 'composite') return ''
-  const width = Math.max(...parent.children.map((sibling) => printable(sibling.role).length))
-  return printable(role).padEnd(width) + GAP
+/** The keys that mount the apps of a composite, in a column. */
+function mountsOf({ shape, children }: Node): string[] {
+  if (shape !== 'composite') return []
+  const keys = children.map(({ role }) => printable(role))
+  const width = widest(keys, (key) => key.length)
+  return keys.map((key) => key.padEnd(width) + GAP)
 }
 
 /** A part's settings as they are shown: its own without the mounts, which are drawn; then what it gets from above and its parent does not. */
@@ -110,7 +113,6 @@ function stacked({ part, rule, settings }: Block): Row[] {
 
 /** The widths of the columns: label, use, and both for a row that has no use. */
 function columnsOf(rows: readonly Row[]): { label: number; use: number } {
-  const widest = (some: readonly Row[], measure: (row: Row) => number) => Math.max(0, ...some.map(measure))
   const labelOf = ({ rule, label }: Row) => rule.length + label.length
   const label = widest(
     rows.filter(({ use }) => use !== undefined && use !== ''),
@@ -126,7 +128,12 @@ function columnsOf(rows: readonly Row[]): { label: number; use: number } {
 
 function widthOf(rows: readonly Row[]): number {
   const { label, use } = columnsOf(rows)
-  return label + use + Math.max(0, ...rows.map(({ place }) => place.length)) + 2 * GAP.length
+  return label + use + widest(rows, ({ place }) => place.length) + 2 * GAP.length
+}
+
+/** Not by Math.max(...), which takes only so many arguments. */
+function widest<T>(list: readonly T[], measure: (one: T) => number): number {
+  return list.reduce((most, one) => Math.max(most, measure(one)), 0)
 }
 
 function draw(rows: readonly Row[], paint: Paint): string {

@@ -120,6 +120,13 @@ describe('the tree', () => {
     )
   })
 
+  test('has room for more mounts than a function takes arguments', () => {
+    const children = Array.from({ length: 150_000 }, (_, index) => ({ ...home, role: `/${index}` }))
+    const lines = drawTrees([{ ...mounts, children }], plain).split('\n')
+    expect(lines).toHaveLength(150_001)
+    expect(lines.at(-1)).toBe('└─ /149999  [app:home]  file:./home.js    app.ini:20')
+  })
+
   test('lets no value move the cursor', () => {
     const odd = { ...home, settings: [setting({ key: 'a\u001b[2J', value: 'two\nlines' })] }
     expect(drawTrees([odd], { ...plain, settings: true }).split('\n')).toEqual([
