@@ -3,12 +3,16 @@
 /** Nobody reads more names than this in an error. */
 const MAX_LISTED = 20
 
+/** How many pairs of letters are compared for all the mistakes of one source: less than a second goes by. */
+const MOST_COMPARED = 50_000_000
+
 /** Answers the nearest of `known` to `given`, or undefined when none is close enough to be a likely slip. */
 export function nearest(given: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let bestDistance = Math.min(Math.max(1, Math.floor(given.length / 3)) + 1, given.length)
+  const written = given.toLowerCase()
   for (const name of known) {
-    const distance = editDistance(given.toLowerCase(), name.toLowerCase(), bestDistance)
+    const distance = editDistance(written, name.toLowerCase(), bestDistance)
     if (distance < bestDistance) {
       best = name
       bestDistance = distance
@@ -45,6 +49,22 @@ export function offer(given: string, known: Iterable<string>): string {
   )
 }
 
+/** What the mistakes of each source have cost. */
+const compared = new WeakMap<object, number>()
+
+/**
+ * Like offer, for a mistake in a source (a file) that may hold as many of them as names: when to look for what was meant
+ * would take too long, nothing is offered any more.
+ */
+export function offerFrom(source: object, given: string, known: () => Iterable<string>): string {
+  const before = compared.get(source) ?? 0
+  if (before > MOST_COMPARED) return ''
+  const names = [...known()]
+  const after = names.reduce((sum, name) => sum + given.length * name.length, before)
+  compared.set(source, after)
+  return after > MOST_COMPARED ? '' : offer(given, names)
+}
+
 /** Optimal string alignment distance (a swap of neighbours costs 1), cut off at `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
@@ -52,6 +72,7 @@ function editDistance(a: string, b: string, limit: number): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const current = [i]
+    let least = i
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1]
       let cost = Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + (same ? 0 : 1))
@@ -59,7 +80,9 @@ function editDistance(a: string, b: string, limit: number): number {
         cost = Math.min(cost, beforePrevious[j - 2]! + 1)
       }
       current.push(cost)
+      least = Math.min(least, cost)
     }
+    if (least >= limit) return limit
     beforePrevious = previous
     previous = current
   }

@@ -11,12 +11,13 @@ import type { Setting } from './settings.js'
 export function blame(error: unknown, part: Part): ConfigError | ConfigErrors {
   if (error instanceof ConfigErrors) return error
   if (error instanceof ConfigError) return withPlace(error, placeOf(part)) as ConfigError
-  if (isOptionError(error)) return blameOption(error, part)
+  const secrets = secretsOf(part)
+  if (isOptionError(error)) return blameOption(error, part, secrets)
   if (error instanceof AggregateError && error.errors.length > 0 && error.errors.every(isOptionError)) {
-    return new ConfigErrors(error.errors.map((one: OptionError) => blameOption(one, part)))
+    return new ConfigErrors(error.errors.map((one: OptionError) => blameOption(one, part, secrets)))
   }
   const reason = `${part.factory.label} threw ${sentence(error)}`
-  return new ConfigError('factory', scrub(reason, secretsOf(part)), placeOf(part), { cause: error })
+  return new ConfigError('factory', scrub(reason, secrets), placeOf(part), { cause: error })
 }
 
 /** The error for a factory that gave back something else than it should. */
@@ -46,11 +47,15 @@ function isOptionError(error: unknown): error is OptionError {
 }
 
 /** The setting at fault, by the line that it is written on: in this section, in one that it uses, or in [DEFAULT]. */
-function blameOption({ key, reason, cause }: OptionError, part: Part): ConfigError {
+function blameOption(
+  { key, reason, cause }: OptionError,
+  part: Part,
+  secrets: readonly string[],
+): ConfigError {
   const setting = part.locals.get(key) ?? part.globals.get(key)
   const place = { ...(setting?.place ?? placeOf(part)), key }
   const origin = setting?.from === 'command line' ? ', from the command line' : ''
-  return new ConfigError('option', scrub(reason, secretsOf(part)) + origin, place, { cause })
+  return new ConfigError('option', scrub(reason, secrets) + origin, place, { cause })
 }
 
 /** Where the part is named; for one that code asks for by a URI, the URI takes the place of the file. */

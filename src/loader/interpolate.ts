@@ -2,7 +2,6 @@
 // line) is data: it is put in and never read for `%` or `$` again.
 
 import { ConfigError, type Place } from '../config/errors.js'
-import { offer } from '../config/suggest.js'
 import type { Entry } from './model.js'
 import { fetchOutside, LONGEST_VALUE, type Source, type Surroundings, type Value } from './outside.js'
 
@@ -19,7 +18,8 @@ export interface Cell {
 export interface Scope extends Surroundings {
   /** What `%(name)s` means inside of `from`; undefined: nothing. */
   lookup(name: string, from: Cell): Cell | Value | undefined
-  names(): Iterable<string>
+  /** What could have been meant by a name that means nothing: ready to be put after a full stop. */
+  offer(name: string): string
 }
 
 /**
@@ -194,7 +194,7 @@ function render({ cell, pieces, values }: Frame, scope: Scope): Value {
 
 function missingName({ name, at }: Reference, cell: Cell, scope: Scope): ConfigError {
   const where = cell.section === 'DEFAULT' ? '[DEFAULT]' : `[${cell.section}] and [DEFAULT]`
-  const reason = `%(${name})s: there is no ${JSON.stringify(name)} in ${where}.${offer(name, scope.names())}`
+  const reason = `%(${name})s: there is no ${JSON.stringify(name)} in ${where}.${scope.offer(name)}`
   return new ConfigError('missing', reason, placeAt(cell, at))
 }
 

@@ -11,6 +11,8 @@ export class Issues {
   readonly collect: boolean
   readonly #onWarning: ((warning: ConfigWarning) => void) | undefined
   readonly #seen = new Set<string>()
+  /** The keys whose values could not be worked out. */
+  readonly #broken = new Set<string>()
 
   constructor(collect: boolean, onWarning?: (warning: ConfigWarning) => void) {
     this.collect = collect
@@ -53,19 +55,14 @@ export class Issues {
   }
 
   #keep(error: ConfigError): void {
-    if (this.#seen.has(error.message) || this.#isFollowUp(error)) return
-    this.#seen.add(error.message)
+    const { code, message, place } = error
+    const key = place?.key === undefined ? undefined : JSON.stringify([place.file, place.section, place.key])
+    // A key whose value can't be worked out is missing for its factory too: that is no second mistake.
+    const isFollowUp = code === 'option' && key !== undefined && this.#broken.has(key)
+    if (this.#seen.has(message) || isFollowUp) return
+    this.#seen.add(message)
     this.errors.push(error)
-  }
-
-  /** A key whose value can't be worked out is missing for its factory too: that is no second mistake. */
-  #isFollowUp({ code, place }: ConfigError): boolean {
-    if (code !== 'option' || place?.key === undefined) return false
-    const { file, section, key } = place
-    return this.errors.some(
-      ({ code, place }) =>
-        code !== 'option' && place?.key === key && place.section === section && place.file === file,
-    )
+    if (code !== 'option' && key !== undefined) this.#broken.add(key)
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import type { Place } from '../config/errors.js'
 import { type SecretFlow, secretFlow } from '../config/secret-flow.js'
 import { isSecretKey } from '../config/secrets.js'
+import { offerFrom } from '../config/suggest.js'
 import type { FedSecrets } from './fed-secrets.js'
 import { type Cell, interpolator, type Scope } from './interpolate.js'
 import type { Issues } from './issues.js'
@@ -79,7 +80,8 @@ export class FileScope {
     const scope: Scope = {
       env,
       directory: this.directory,
-      names: () => new Set([...own.keys(), ...defaults.keys(), ...this.#given.keys()]),
+      offer: (name) =>
+        offerFrom(this.file, name, () => new Set([...own.keys(), ...defaults.keys(), ...this.#given.keys()])),
       lookup: (name, from) => {
         const cells = [own.get(name), defaults.get(name)]
         // Inside of its own text a name means what it would mean without that text: `path = %(path)s/more`.

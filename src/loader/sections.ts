@@ -1,7 +1,7 @@
 // Which section a name means. Prefix and name are case-sensitive, as all of the file is.
 
 import { ConfigError } from '../config/errors.js'
-import { offer } from '../config/suggest.js'
+import { offerFrom } from '../config/suggest.js'
 import type { ConfigFile, Kind, Section, Shape } from './model.js'
 import { strip } from './whitespace.js'
 
@@ -90,14 +90,16 @@ function indexOf(file: ConfigFile): Map<string, Section[]> {
 }
 
 function missing(file: ConfigFile, kind: Kind, name: string, asker: string): ConfigError {
-  const asKind = [...file.sections.values()].filter(
-    ({ shape }) => shape !== undefined && kindOf(shape) === kind,
-  )
   const titles = GROUPS[kind].map(([prefix]) => `[${prefix}:${name}]`)
   const wanted = titles.length === 1 ? titles[0] : `${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}`
-  const names = asKind.map((section) => section.name)
   const where = asker === file.path ? '' : ` in ${file.path}`
   const comma = name.endsWith(',') ? ' Names are divided by spaces, not by commas.' : ''
   const empty = name === '' ? ' The name is empty.' : ''
-  return new ConfigError('missing', `there is no ${wanted}${where}.${empty}${comma}${offer(name, names)}`)
+  const offered = offerFrom(file, name, () => namesOf(file, kind))
+  return new ConfigError('missing', `there is no ${wanted}${where}.${empty}${comma}${offered}`)
+}
+
+function namesOf(file: ConfigFile, kind: Kind): string[] {
+  const all = [...file.sections.values()]
+  return all.filter(({ shape }) => shape !== undefined && kindOf(shape) === kind).map(({ name }) => name)
 }

@@ -4,7 +4,7 @@
 import { makeConf } from '../config/conf.js'
 import { ConfigError, type Place } from '../config/errors.js'
 import { isSecretKey } from '../config/secrets.js'
-import { offer } from '../config/suggest.js'
+import { offerFrom } from '../config/suggest.js'
 import type { Conf } from '../protocol.js'
 import type { Origin, Section } from './model.js'
 import type { Value } from './outside.js'
@@ -72,7 +72,7 @@ export function readSection(scope: FileScope, section: Section, handed: Settings
   // Only now, because a "get" sees every "set", also one below it.
   for (const [name, get] of gets) {
     const found = globals.get(get.text)
-    if (found === undefined) issues.report(missingGlobal(get, globals))
+    if (found === undefined) issues.report(missingGlobal(get, globals, scope))
     else put(locals, name, overrides.get(name) ?? { ...get, text: found.text, secret: found.secret })
   }
   return { globals, sets, locals }
@@ -83,8 +83,9 @@ function put(settings: Settings, name: string, setting: Setting): void {
   settings.set(name, isSecretKey(name) ? { ...setting, secret: true } : setting)
 }
 
-function missingGlobal(get: Setting, globals: Settings): ConfigError {
+function missingGlobal(get: Setting, globals: Settings, { file }: FileScope): ConfigError {
   const name = JSON.stringify(get.text)
-  const reason = `there is no ${name} in [DEFAULT], in a "set" or on the command line.${offer(get.text, globals.keys())}`
+  const offered = offerFrom(file, get.text, () => globals.keys())
+  const reason = `there is no ${name} in [DEFAULT], in a "set" or on the command line.${offered}`
   return new ConfigError('missing', reason, get.place)
 }
