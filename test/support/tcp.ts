@@ -16,6 +16,8 @@ export function fakeServer(onLine: (socket: Socket, line: string) => unknown): P
 
 export interface Relay {
   readonly address: string
+  /** How many clients are connected, or trying to. */
+  readonly connections: number
   /** What came from the client and was not yet asked for, as it came. */
   takePackets(): Buffer[]
   /** Where new connections lead from now on. */
@@ -33,11 +35,16 @@ export type Weather = 'fine' | number | 'cut' | 'garbage'
 /** Passes everything on to a port of this machine, and back. */
 export async function relayTo(port: number): Promise<Relay> {
   let packets: Buffer[] = []
+  const clients = new Set<Socket>()
   const server = createServer((socket) => {
+    clients.add(socket)
     const upstream = connect(relay.port, '127.0.0.1')
     upstream.on('error', () => socket.destroy())
     upstream.on('close', () => socket.destroy())
-    socket.on('close', () => upstream.destroy())
+    socket.on('close', () => {
+      clients.delete(socket)
+      upstream.destroy()
+    })
     socket.on('data', (chunk) => packets.push(chunk))
     socket.pipe(upstream)
     const held: Buffer[] = []
@@ -55,6 +62,9 @@ export async function relayTo(port: number): Promise<Relay> {
   })
   const relay: Relay = {
     address: await listen(server),
+    get connections() {
+      return clients.size
+    },
     port,
     weather: 'fine',
     takePackets() {
