@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { emptyDirectory, run } from '../support/main.js'
+import { emptyDirectory } from '../support/directory.js'
+import { run } from '../support/main.js'
 
 const FILES = [
   '.dockerignore',

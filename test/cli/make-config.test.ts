@@ -9,7 +9,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { emptyDirectory, run } from '../support/main.js'
+import { emptyDirectory } from '../support/directory.js'
+import { run } from '../support/main.js'
 
 let cwd = ''
 

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { emptyDirectory, run } from '../support/main.js'
+import { emptyDirectory } from '../support/directory.js'
+import { run } from '../support/main.js'
 
 function site(server: string): string {
   const directory = join(emptyDirectory(), '50% "mine"')

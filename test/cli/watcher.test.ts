@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Watcher } from '../../src/cli/watcher.js'
-import { emptyDirectory } from '../support/main.js'
+import { emptyDirectory } from '../support/directory.js'
 
 function watch() {
   const directory = emptyDirectory()

@@ -1,18 +1,12 @@
 // The program itself: where it runs, what it looks like.
 
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ROOT, run } from '../support/cli.js'
+import { emptyDirectory } from '../support/directory.js'
 
 const BIN = join(ROOT, 'bin', 'sessd.js')
-
-function emptyDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-bin-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  return directory
-}
 
 test('a checkout that is not built says what to run', async () => {
   const directory = emptyDirectory()

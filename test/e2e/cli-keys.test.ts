@@ -1,10 +1,8 @@
 // Keys while `sessd serve` runs on a terminal, and in what state it leaves the terminal.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ROOT } from '../support/cli.js'
+import { directoryOf } from '../support/directory.js'
 import { openTerminal } from '../support/terminal.js'
 
 const KEYS = 'keys: r loads again, t prints the tree, q quits'
@@ -78,10 +76,7 @@ test.each([
   ['an exception that nobody caught', '/throw', 'code 1'],
   ['an app that ends the process', '/exit', 'code 7'],
 ])('after %s the terminal is as it was', async (_what, path, code) => {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-keys-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  writeFileSync(join(directory, 'app.mjs'), APP)
-  writeFileSync(join(directory, 'app.ini'), INI)
+  const directory = directoryOf({ 'app.mjs': APP, 'app.ini': INI })
   const terminal = openTerminal(`set -m; ${NODE} serve '${directory}/app.ini'; ${STATE}`)
   const url = /serving on (\S+)/.exec(await terminal.shows(KEYS))![1]!
   fetch(url + path).catch(() => {})

@@ -2,12 +2,12 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ROOT, run } from '../support/cli.js'
+import { emptyDirectory } from '../support/directory.js'
 
 const BIN = join(ROOT, 'bin/sessd.js')
 
@@ -38,8 +38,7 @@ function project(
   logging: string,
   site = SITE,
 ): { directory: string; file: string; write(logging: string): void } {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-cli-logging-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const directory = emptyDirectory()
   const file = join(directory, 'app.ini')
   const write = (text: string) => writeFileSync(file, site + text)
   writeFileSync(join(directory, 'app.mjs'), APP)

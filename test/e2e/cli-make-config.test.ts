@@ -1,10 +1,9 @@
 // The first five minutes: make a file, check it, serve it.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { ROOT, run, serveFile } from '../support/cli.js'
+import { emptyDirectory } from '../support/directory.js'
 
 const sessd = (cwd: string, ...args: string[]) =>
   run(process.execPath, [join(ROOT, 'bin', 'sessd.js'), ...args], { cwd })
@@ -12,8 +11,7 @@ const sessd = (cwd: string, ...args: string[]) =>
 test.each(['development', 'production', 'composite'])(
   'template %s passes check, and serves sessions',
   async (template) => {
-    const cwd = mkdtempSync(join(tmpdir(), 'sessd-new-'))
-    onTestFinished(() => rmSync(cwd, { recursive: true }))
+    const cwd = emptyDirectory()
     expect(await sessd(cwd, 'make-config', template, 'it.ini')).toMatchObject({ code: 0 })
     expect(await sessd(cwd, 'check', 'it.ini')).toEqual({
       code: 0,

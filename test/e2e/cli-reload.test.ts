@@ -1,11 +1,11 @@
 // `sessd serve` while it is changed, broken, killed and stopped under load: nobody who asks is let down.
 
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ROOT, run, serveFile } from '../support/cli.js'
+import { emptyDirectory } from '../support/directory.js'
 import { get, startLoad } from '../support/load.js'
 
 const APP = `
@@ -45,8 +45,7 @@ ${session}
 
 /** A directory with an app and its INI file. */
 function site(text = ini('one')) {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-reload-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const directory = emptyDirectory()
   const write = (name: string, content: string) => {
     writeFileSync(join(directory, `${name}.new`), content) // as editors do: write aside, then rename
     renameSync(join(directory, `${name}.new`), join(directory, name))

@@ -2,29 +2,23 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ROOT, serveFile } from '../support/cli.js'
+import { directoryOf } from '../support/directory.js'
 import { get } from '../support/load.js'
 
 const BIN = join(ROOT, 'bin/sessd.js')
 
 function site(server: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-service-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  writeFileSync(
-    join(directory, 'app.mjs'),
-    'export default (globalConf, { word }) => (req, res) => res.end([process.pid, word, process.env.SESSD_TEST_WORD].join(" "))',
-  )
-  writeFileSync(
-    join(directory, 'app.ini'),
-    `[server:main]\nuse = egg:Paste#http\n${server}\n[app:main]\nuse = file:app.mjs\nword = \${env:SESSD_TEST_WORD:-none}\n`,
-  )
-  return directory
+  return directoryOf({
+    'app.mjs':
+      'export default (globalConf, { word }) => (req, res) => res.end([process.pid, word, process.env.SESSD_TEST_WORD].join(" "))',
+    'app.ini': `[server:main]\nuse = egg:Paste#http\n${server}\n[app:main]\nuse = file:app.mjs\nword = \${env:SESSD_TEST_WORD:-none}\n`,
+  })
 }
 
 async function freePort(): Promise<number> {

@@ -1,12 +1,11 @@
 // A WebSocket of `sessd serve`, whose session is ended by another process: `sessd sessions revoke`, another worker.
 
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { ROOT, type Served, serveFile, sessd } from '../support/cli.js'
+import { directoryOf } from '../support/directory.js'
 import type { Visitor } from '../support/site.js'
 
 const APP = `
@@ -30,13 +29,7 @@ export default () => {
 `
 
 function site(server = '') {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-sockets-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  writeFileSync(join(directory, 'app.mjs'), APP)
-  const file = join(directory, 'app.ini')
-  writeFileSync(
-    file,
-    `
+  const ini = `
 [server:main]
 use = egg:Paste#http
 port = 0
@@ -51,9 +44,8 @@ use = egg:Beaker#beaker_session
 beaker.session.secret = a-secret-of-these-tests-alone
 beaker.session.data_dir = %(here)s/data
 beaker.session.socket_check = 1
-`,
-  )
-  return file
+`
+  return join(directoryOf({ 'app.mjs': APP, 'app.ini': ini }), 'app.ini')
 }
 
 async function open({ url }: Served, who: Visitor) {

@@ -1,10 +1,10 @@
 // What workers do at the edges: one that won't end, all of them gone at once, logs that were moved, HTTP/2.
 
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { serveFile } from '../support/cli.js'
+import { directoryOf } from '../support/directory.js'
 import { connect2 } from '../support/http2.js'
 import { get } from '../support/load.js'
 
@@ -36,13 +36,7 @@ interface Site {
 }
 
 function site({ server = '', app = '', pipeline = 'session hello' }: Site = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-workers-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  writeFileSync(join(directory, 'app.mjs'), APP)
-  const file = join(directory, 'app.ini')
-  writeFileSync(
-    file,
-    `
+  const ini = `
 [server:main]
 use = egg:Paste#http
 port = 0
@@ -64,9 +58,9 @@ format = %%(REQUEST_URI)s
 use = egg:Beaker#beaker_session
 beaker.session.secret = a-secret-of-these-tests-alone
 beaker.session.data_dir = %(here)s/data
-`,
-  )
-  return { directory, file }
+`
+  const directory = directoryOf({ 'app.mjs': APP, 'app.ini': ini })
+  return { directory, file: join(directory, 'app.ini') }
 }
 
 /** On a connection of its own. */

@@ -8,8 +8,8 @@ import { getSession } from '../../src/filters/get-session.js'
 import type { App } from '../../src/protocol.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
+import { emptyDirectory } from '../support/directory.js'
 import { serveApp } from '../support/http.js'
-import { emptyDirectory } from '../support/main.js'
 import { Visitor } from '../support/site.js'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))

@@ -9,20 +9,7 @@ import { makeSigner } from '../../src/session/signer.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { StoredSessions } from '../../src/session/stored-sessions.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
-
-const settings = {
-  timeout: null,
-  absoluteTimeout: null,
-  touchAfter: null,
-  auto: false,
-  invalidateCorrupt: true,
-  onStoreError: 'error',
-  failOnConflict: false,
-  maxBytes: 1 << 20,
-  touchRewrites: false,
-  newDomain: undefined,
-  newPath: undefined,
-} as const
+import { plainSettings } from '../support/session-settings.js'
 
 /** A store whose operations take effect, or fail, one at a time, when `step` is called. */
 function steppedStore() {
@@ -71,7 +58,7 @@ it('after any mix of changes, ends and failed saves a last persist() stores exac
         store,
         codec: sessdCodec,
         signer: makeSigner('sid', ['a secret of some length']),
-        settings,
+        settings: plainSettings,
         clock: () => 1_700_000_000_000,
         lockLimit: 1000,
       })

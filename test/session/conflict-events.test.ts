@@ -7,20 +7,7 @@ import { makeSigner } from '../../src/session/signer.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { StoredSessions } from '../../src/session/stored-sessions.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
-
-const settings = {
-  timeout: null,
-  absoluteTimeout: null,
-  touchAfter: null,
-  auto: false,
-  invalidateCorrupt: true,
-  onStoreError: 'error',
-  failOnConflict: false,
-  maxBytes: 1 << 20,
-  touchRewrites: false,
-  newDomain: undefined,
-  newPath: undefined,
-} as const
+import { plainSettings } from '../support/session-settings.js'
 
 /** One of several processes on a store. */
 function processOn(store: SessionStore, failOnConflict = false) {
@@ -28,7 +15,7 @@ function processOn(store: SessionStore, failOnConflict = false) {
     store,
     codec: sessdCodec,
     signer: makeSigner('sid', ['a secret of some length']),
-    settings: { ...settings, failOnConflict },
+    settings: { ...plainSettings, failOnConflict },
     clock: Date.now,
     lockLimit: 1000,
   })

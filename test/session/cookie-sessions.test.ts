@@ -6,6 +6,7 @@ import { CookieSessions } from '../../src/session/cookie-sessions.js'
 import { Session } from '../../src/session/session.js'
 import type { Engine } from '../../src/session/state.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
+import { plainSettings } from '../support/session-settings.js'
 
 /** A process whose clock stands still unless it is told otherwise. */
 function makeProcess(secrets: readonly [string, ...string[]] = ['a secret of some length']) {
@@ -22,19 +23,7 @@ function makeProcess(secrets: readonly [string, ...string[]] = ['a secret of som
   const engine: Engine = new CookieSessions({
     codec,
     seal: sealedCookie({ name: 'sid', secrets, encrypt: true }),
-    settings: {
-      timeout: 1_800_000,
-      absoluteTimeout: null,
-      touchAfter: null,
-      auto: false,
-      invalidateCorrupt: true,
-      onStoreError: 'error',
-      failOnConflict: false,
-      maxBytes: 1000,
-      touchRewrites: false,
-      newDomain: undefined,
-      newPath: undefined,
-    },
+    settings: { ...plainSettings, timeout: 1_800_000, maxBytes: 1000 },
     clock,
     revocations: memoryStore({ clock }),
     maxLength: 4096,

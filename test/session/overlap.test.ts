@@ -11,21 +11,10 @@ import type { Engine, SessionState } from '../../src/session/state.js'
 import type { SessionStore } from '../../src/session/store.js'
 import { StoredSessions } from '../../src/session/stored-sessions.js'
 import { memoryStore } from '../../src/session/stores/memory.js'
+import { plainSettings } from '../support/session-settings.js'
 import { slowStore } from '../support/slow-store.js'
 
-const settings: SessionSettings = {
-  timeout: null,
-  absoluteTimeout: null,
-  touchAfter: null,
-  auto: false,
-  invalidateCorrupt: true,
-  onStoreError: 'error',
-  failOnConflict: false,
-  maxBytes: 1000,
-  touchRewrites: false,
-  newDomain: undefined,
-  newPath: undefined,
-}
+const settings = { ...plainSettings, maxBytes: 1000 }
 
 interface World {
   readonly engine: Engine

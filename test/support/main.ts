@@ -1,10 +1,7 @@
 // The command line in this process, with streams that a test can read. No TTY: no colours.
 
-import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { onTestFinished } from 'vitest'
 import { main } from '../../src/cli/main.js'
 
 // Vitest sets it on some terminals, and it would colour what no terminal sees.
@@ -21,13 +18,6 @@ export async function run(argv: readonly string[], cwd = tmpdir()): Promise<Outc
   const [stdout, stderr] = [new Recorder(), new Recorder()]
   const code = await main(argv, { stdout, stderr, cwd })
   return { code, stdout: stdout.text, stderr: stderr.text }
-}
-
-/** An empty directory, gone after the test. */
-export function emptyDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sessd-cli-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  return directory
 }
 
 class Recorder extends Writable {
