@@ -234,6 +234,19 @@ export async function redisCli(port: number, ...args: string[]): Promise<string>
   return stdout.trim()
 }
 
+/**
+ * Waits until every replica has what the server at `port` has now. (WAIT knows of the writes of its own connection alone.)
+ * `options`: how redis-cli gets in.
+ */
+export async function untilReplicated(port: number, ...options: string[]): Promise<void> {
+  const info = () => redisCli(port, ...options, 'info', 'replication')
+  const wanted = Number(/^master_repl_offset:(\d+)/m.exec(await info())![1])
+  await until(async () => {
+    const replicas = [...(await info()).matchAll(/^slave\d+:.*\boffset=(\d+)/gm)]
+    return replicas.length > 0 && replicas.every(([, offset]) => Number(offset) >= wanted)
+  })
+}
+
 async function until(isDone: () => Promise<boolean>): Promise<void> {
   while (!(await isDone())) await sleep(20)
 }

@@ -19,6 +19,7 @@ import {
   startTlsRedis,
   type TestServer,
   type TestServers,
+  untilReplicated,
 } from '../../support/servers.js'
 import { fakeServer, relayTo, untilItFails, untilItWorks } from '../../support/tcp.js'
 
@@ -699,7 +700,7 @@ describeWith(PROGRAMS, 'on a cluster', () => {
     const store = open({ url, cluster: true, timeout: 500, keys: { prefix: 'over:' } })
     const ids = Array.from({ length: 30 }, (_, index) => `id${index}`)
     await Promise.all(ids.map((id) => store.save(id, Buffer.from(id), forever)))
-    for (const { port } of cluster.servers.slice(0, 3)) await redisCli(port, 'wait', '1', '1000')
+    for (const { port } of cluster.servers.slice(0, 3)) await untilReplicated(port)
     // The node that we were told of.
     await cluster.servers[0]!.kill()
     await untilItWorks(() => Promise.all(ids.map((id) => store.touch?.(id, Date.now() + 60_000))))
@@ -723,7 +724,7 @@ describeWith(PROGRAMS, 'behind sentinels', () => {
     const first = await store.save('abc', Buffer.from('one'), forever)
     if (!first.saved) throw new Error('there is a row already')
     expect(await collect(store.ids?.())).toEqual(['abc'])
-    await redisCli(servers.primary.port, '--no-auth-warning', '-a', 'geheim', 'wait', '1', '1000')
+    await untilReplicated(servers.primary.port, '--no-auth-warning', '-a', 'geheim')
     await servers.primary.kill()
     const expected = first.revision
     // What failed because it took too long may have been done all the same.
