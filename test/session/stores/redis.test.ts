@@ -316,7 +316,8 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
       expect(rows.map((row) => String(row?.payload))).toEqual(ids)
     })
 
-    test('goes by itself behind a proxy that divides keys among servers, and looks at the first of a script', async () => {
+    /** The server of these tests and another one, for proxies that divide keys among them. */
+    async function twoServers() {
       const servers = [server, await startRedis()]
       onTestFinished(() => servers[1]!.stop())
       const clients = servers.map(({ address }) => createClient({ url: `redis://${address}` }))
@@ -324,11 +325,18 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
       onTestFinished(() => {
         for (const client of clients) client.destroy()
       })
+      const sendTo = (which: number, args: readonly (string | Buffer)[], options: object) =>
+        clients[which]!.sendCommand([...args], options)
+      return { servers, sendTo }
+    }
+
+    test('goes by itself behind a proxy that divides keys among servers, and looks at the first of a script', async () => {
+      const { servers, sendTo } = await twoServers()
       const proxy = {
         withCommandOptions() {},
         sendCommand(args: readonly (string | Buffer)[], options: object) {
           const key = String(args[/^EVAL/.test(String(args[0])) ? 3 : 1])
-          return clients[key.charCodeAt(key.length - 1) % 2]!.sendCommand([...args], options)
+          return sendTo(key.charCodeAt(key.length - 1) % 2, args, options)
         },
       }
       const store = await known(open({ client: proxy, keys: { prefix: 'divided:' } }))
@@ -343,13 +351,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
     })
 
     test('goes by itself again when a script failed, until it is known that one server still has all the keys', async () => {
-      const servers = [server, await startRedis()]
-      onTestFinished(() => servers[1]!.stop())
-      const clients = servers.map(({ address }) => createClient({ url: `redis://${address}` }))
-      for (const client of clients) await client.connect()
-      onTestFinished(() => {
-        for (const client of clients) client.destroy()
-      })
+      const { sendTo } = await twoServers()
       let isAway = false
       let used = 1
       const proxy = {
@@ -357,7 +359,7 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
         sendCommand(args: readonly (string | Buffer)[], options: object) {
           if (isAway) return Promise.reject(new Error('the proxy is exchanged'))
           const key = String(args[/^EVAL/.test(String(args[0])) ? 3 : 1])
-          return clients[key.charCodeAt(key.length - 1) % used]!.sendCommand([...args], options)
+          return sendTo(key.charCodeAt(key.length - 1) % used, args, options)
         },
       }
       const store = await known(open({ client: proxy, keys: { prefix: 'grown:' } }))
