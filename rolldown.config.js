@@ -49,7 +49,7 @@ export default defineConfig({
         { name: 'file', test: /src[\\/]session[\\/]stores[\\/]file\.ts$/, priority: 3 },
         {
           name: 'start',
-          test: /src[\\/](cli[\\/](main|serve|serve-alone)|loader|servers[\\/]http|apps[\\/]urlmap|filters[\\/]beaker_session)\.ts$/,
+          test: /src[\\/](cli[\\/](main|serve)|loader|servers[\\/]http|apps[\\/]urlmap|filters[\\/]beaker_session)\.ts$/,
           priority: 2,
         },
         { name: 'index', test: /src[\\/]index\.ts$/, priority: 1 },

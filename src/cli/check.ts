@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { ConfigError, ConfigErrors, type Place } from '../config/errors.js'
-import type { CheckReport, ConfigWarning } from '../loader.js'
+import { type CheckReport, type ConfigWarning, createLoader } from '../loader.js'
 import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import { drainProcessEvents, tapStrays, tapWarnings } from './process-events.js'
@@ -57,7 +57,6 @@ async function find(target: Target, serverName: string | undefined): Promise<Fin
     tapWarnings((message) => warnings.push(message)),
     tapStrays({ rejection: stray, exception: stray }),
   ]
-  const { createLoader } = await import('../loader.js')
   const loader = createLoader()
   try {
     const { uri, name, globalConf } = target

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
+import { loadApp, setupLogging } from '../loader.js'
 import { readTarget, type Target } from './arguments.js'
 import { CookieJar } from './cookie-jar.js'
 import { examples } from './help.js'
@@ -124,7 +125,6 @@ async function makeRequest(
     tapWarnings((message) => reportWarning(message, cli)),
     tapStrays({ rejection: stray, exception: stray }),
   ]
-  const { loadApp, setupLogging } = await import('../loader.js')
   const { uri, name, globalConf } = target
   let endLogging = async () => {}
   try {

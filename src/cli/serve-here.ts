@@ -1,7 +1,14 @@
 // Serves from this process: alone, or as one of the workers. Whoever calls says when it has to stop, and with what grace.
 
 import { ConfigError } from '../config/errors.js'
-import type { ConfigLoader, ConfigWarning, Loaded, LoadOptions, Node } from '../loader.js'
+import {
+  type ConfigLoader,
+  type ConfigWarning,
+  createLoader,
+  type Loaded,
+  type LoadOptions,
+  type Node,
+} from '../loader.js'
 import type { App, Conf, RunningServer } from '../protocol.js'
 import type { Target } from './arguments.js'
 import { type Door, makeDoor } from './door.js'
@@ -43,7 +50,6 @@ export async function serveHere(
   given: Serving,
   onFiles: (files: readonly string[]) => void,
 ): Promise<Served> {
-  const { createLoader } = await import('../loader.js')
   const makeLoader = () => createLoader({ env: given.env, onWarning: given.onWarning })
   const { uri, name, globalConf } = given.target
   const how: LoadOptions = { name: given.serverName, globalConf, localConf: given.localConf }

@@ -8,13 +8,14 @@ import { parseEnv } from 'node:util'
 import type { Command } from 'commander'
 import { makeConf } from '../config/conf.js'
 import { either, integer, oneOf } from '../config/converters.js'
-import type { ConfigLoader, ConfigWarning, LoadOptions } from '../loader.js'
+import { type ConfigLoader, type ConfigWarning, createLoader, type LoadOptions } from '../loader.js'
 import type { Conf } from '../protocol.js'
 import { type Address, addressOverrides } from './address.js'
 import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import { type EndTap, tapStrays, tapWarnings } from './process-events.js'
 import { exitCodeOf, reportError, reportStray, reportWarning } from './report.js'
+import { serveAlone } from './serve-alone.js'
 import type { ServeOptions } from './serve-given.js'
 import { makeServiceLog } from './service-log.js'
 import type { Cli } from './terminal.js'
@@ -70,7 +71,6 @@ async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<v
   try {
     const env = readEnvFile(cli, options.envFile)
     await (await log.read(env))()
-    const { createLoader } = await import('../loader.js')
     const loader = createLoader({ env })
     const how = { name: options.serverName, globalConf: target.globalConf }
     const localConf = await findOverrides(loader, target.uri, how, options)
@@ -91,7 +91,6 @@ async function serve(cli: Cli, target: Target, options: ServeOptions): Promise<v
       return await serveByWorkers(given, count, server!)
     }
     Object.assign(process.env, env)
-    const { serveAlone } = await import('./serve-alone.js')
     await serveAlone(given, pidFile)
   } catch (error) {
     if (!log.isJson) throw error

@@ -2,6 +2,7 @@
 // section, what `serve` has to say goes into the log too; Python's sections are about the loggers of apps alone.
 
 import { logger } from '../config/logging.js'
+import { createLoader } from '../loader.js'
 import type { Target } from './arguments.js'
 import type { Cli } from './terminal.js'
 
@@ -20,7 +21,6 @@ export function makeServiceLog(cli: Cli, { uri, globalConf }: Target, worker?: n
   let putBack = async () => {}
   return {
     async read(env) {
-      const { createLoader } = await import('../loader.js')
       const setup = await createLoader({ env }).logging(uri, { globalConf })
       return async () => {
         const flushed = putBack()

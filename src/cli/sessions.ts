@@ -1,6 +1,7 @@
 // `sessd sessions`: what is stored behind the session filter of a file. Lists, shows, ends and clears away.
 
 import type { Command } from 'commander'
+import { createLoader } from '../loader.js'
 import type { SessionAdmin, SessionSummary } from '../protocol.js'
 import { readTarget } from './arguments.js'
 import { examples } from './help.js'
@@ -101,7 +102,6 @@ async function withAdmin(
   work: (admin: SessionAdmin) => Promise<void>,
 ): Promise<void> {
   const { uri, name, globalConf } = readTarget(command, cli, file, [], options.appName)
-  const { createLoader } = await import('../loader.js')
   const loader = createLoader()
   try {
     const { made } = await loader.load('app', uri, { name, globalConf })

@@ -2,7 +2,7 @@
 
 import { dirname, relative, resolve, sep } from 'node:path'
 import type { Command } from 'commander'
-import type { Node } from '../loader.js'
+import { createLoader, type Node } from '../loader.js'
 import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import type { PictureOptions } from './picture/svg.js'
@@ -61,7 +61,6 @@ async function show(cli: Cli, target: Target, options: Options): Promise<void> {
     tapWarnings((message) => reportWarning(message, cli)),
     tapStrays({ rejection: stray, exception: stray }),
   ]
-  const { createLoader } = await import('../loader.js')
   const loader = createLoader()
   try {
     const server = await loader.load('server', uri, { name: options.serverName, globalConf, collect: true })

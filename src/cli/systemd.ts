@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Command } from 'commander'
+import { createLoader } from '../loader.js'
 import { readTarget, type Target, takeTarget } from './arguments.js'
 import { examples } from './help.js'
 import type { Cli } from './terminal.js'
@@ -48,7 +49,6 @@ async function serverSettings(
   target: Target,
   name: string | undefined,
 ): Promise<ReadonlyMap<string, string>> {
-  const { createLoader } = await import('../loader.js')
   const loader = createLoader()
   try {
     const { uri, globalConf } = target
