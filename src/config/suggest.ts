@@ -60,7 +60,7 @@ export function offerFrom(source: object, given: string, known: () => Iterable<s
   const before = compared.get(source) ?? 0
   if (before > MOST_COMPARED) return ''
   const names = [...known()]
-  const after = names.reduce((sum, name) => sum + given.length * name.length, before)
+  const after = names.reduce((sum, name) => sum + (given.length + 1) * (name.length + 1), before)
   compared.set(source, after)
   return after > MOST_COMPARED ? '' : offer(given, names)
 }

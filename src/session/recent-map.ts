@@ -1,7 +1,10 @@
 // A map that forgets what was not asked for lately. Two generations: when the young entries are half of what may be kept,
 // they become the old ones, and those before them are dropped. So forgetting costs nothing per entry.
 
-/** Keeps about `capacity` entries or, where values are weighed, so much of them together. No value may be undefined. */
+/**
+ * Keeps about `capacity` entries or, where values are weighed, so much of them together. No value may be undefined. The
+ * text that is asked for may be kept in place of the one that was set: neither may be a piece of something large.
+ */
 export class RecentMap<V> {
   readonly #half: number
   readonly #weigh: ((value: V) => number) | undefined

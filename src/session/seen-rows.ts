@@ -31,7 +31,8 @@ export class SeenRows<E> {
   }
 
   add(id: string, payload: Uint8Array, document: Document<E>): void {
-    if (this.#ended.get(id) === undefined) this.#rows.set(id, { payload, document, accessed: null })
+    if (this.#ended.get(id) !== undefined) return
+    this.#rows.set(id, { payload: ownBytes(payload), document, accessed: null })
   }
 
   /** A request asked for it. */
@@ -77,6 +78,12 @@ export class SeenRows<E> {
       ...(close && { close: close.bind(store) }),
     }
   }
+}
+
+/** A copy of what is a piece of something large, such as a server's answer about several rows. */
+function ownBytes(payload: Uint8Array): Uint8Array {
+  const whole = payload.buffer.byteLength
+  return whole > Buffer.poolSize && whole > 2 * payload.length ? new Uint8Array(payload) : payload
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

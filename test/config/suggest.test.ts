@@ -67,3 +67,11 @@ test('a file of very many mistakes is told for the first of them what may have b
   expect(new Set(told)).toEqual(new Set([offer('nmae-1', many)]))
   expect(offerFrom(other, 'nmae-1', () => many)).toBe(told[0])
 })
+
+test('looks for what an empty name could mean no more often than for others', () => {
+  const file = {}
+  const many = names(10_000)
+  const offers = Array.from({ length: 2000 }, () => offerFrom(file, '', () => many))
+  expect(offers[0]).toBe(offer('', many))
+  expect(offers.at(-1)).toBe('')
+})

@@ -19,6 +19,14 @@ test('knows a thousand rows of an ordinary size, and of large ones a few', () =>
   expect(known(large)).toContain('id999')
 })
 
+test('keeps none of a large answer of which a row is a piece', () => {
+  const rows = new SeenRows<string>()
+  const answer = Buffer.alloc(100_000, 'a')
+  rows.add('piece', answer.subarray(500, 800), document)
+  answer.fill('b')
+  expect(rows.find('piece', Buffer.alloc(300, 'a'))).toBe(document)
+})
+
 test('does not take up again what was ended, however large the rows are that are seen meanwhile', () => {
   const rows = new SeenRows<string>()
   const store = rows.watch(memoryStore())

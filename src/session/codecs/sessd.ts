@@ -3,7 +3,6 @@
 // Members that this version doesn't know are ignored; a change that must not be ignored counts `sessd` up.
 
 import { type Codec, CorruptSession, type Document, ForeignSession } from '../codec.js'
-import { RecentMap } from '../recent-map.js'
 import { ownText } from '../seen-values.js'
 import { isPlain, JsonReader, quoteJson, readMembers, textOf } from './json-text.js'
 import { JSON_REACH, requireStorable, sameData } from './plain-data.js'
@@ -13,7 +12,8 @@ const VERSION = 1
 const nothing = new Map<string, string>()
 
 /** Sessions have the same few keys, and to put one together anew takes as long as to encode its value. */
-const names = new RecentMap<string>(1024)
+const names = new Map<string, string>()
+const MOST_NAMES = 1024
 const LONGEST_NAME = 64
 
 /** `key` as a member that follows another one: `,"key":`. */
@@ -21,8 +21,10 @@ function nextName(key: string): string {
   const known = names.get(key)
   if (known !== undefined) return known
   const name = `,${quoteJson(key)}:`
+  if (key.length > LONGEST_NAME || !isPlain(key)) return name
+  if (names.size >= MOST_NAMES) names.clear()
   // Copies: a key may be a piece of the text of a whole row.
-  if (key.length <= LONGEST_NAME && isPlain(key)) names.set(ownText(key), ownText(name))
+  names.set(ownText(key), ownText(name))
   return name
 }
 

@@ -45,8 +45,12 @@ export class RedisRows {
   #rowLength = 0
   /** Whether one server has all the keys. */
   #place: 'together' | 'apart' | 'unknown'
-  /** By the monotonic clock. */
+  /** By the monotonic clock, as is the next. */
   #probeAt = 0
+  #believedUntil = 0
+  #isProbing = false
+  /** Counts what makes the answer of a probe under way worthless. */
+  #doubts = 0
   readonly #prefix: string
 
   /** `prefix`: what keys begin with. */
@@ -69,7 +73,7 @@ export class RedisRows {
   readonly flush = (): void => {
     const all = this.#waiting
     this.#waiting = []
-    if (this.#place !== 'together' && all.length > 1) {
+    if (all.length > 1 && !this.#areTogether()) {
       for (const waiting of all) this.#settleAlone(waiting)
       this.#probe()
       return
@@ -81,7 +85,10 @@ export class RedisRows {
       if (to - from === 1) this.#settleAlone(all[from]!)
       else void this.#send(all.slice(from, to))
     }
-    if (all.length > 1) this.#probe()
+  }
+
+  #areTogether(): boolean {
+    return this.#place === 'together' && performance.now() < this.#believedUntil
   }
 
   /**
@@ -90,8 +97,10 @@ export class RedisRows {
    */
   #probe(): void {
     const now = performance.now()
-    if (this.#place === 'apart' || now < this.#probeAt) return
+    if (this.#place === 'apart' || this.#isProbing || now < this.#probeAt) return
     this.#probeAt = now + PROBE_AGAIN
+    this.#isProbing = true
+    const doubts = this.#doubts
     const mark = randomBytes(8).toString('hex')
     // No id has a dot: nobody takes these for rows.
     const keys = Array.from({ length: PROBES }, (_, at) => `${this.#prefix}.${mark}.${at}`)
@@ -102,11 +111,15 @@ export class RedisRows {
       })
       .then(
         (found) => {
+          if (doubts !== this.#doubts) return
           this.#place = found.every((value) => String(value) === mark) ? 'together' : 'apart'
-          this.#probeAt = performance.now() + BELIEVED
+          this.#believedUntil = performance.now() + BELIEVED
         },
         () => {}, // As it was: the rows themselves tell what is wrong.
       )
+      .finally(() => {
+        this.#isProbing = false
+      })
   }
 
   #askAlone<R>(task: RowTask<R>): Promise<R> {
@@ -131,10 +144,12 @@ export class RedisRows {
       for (const { reject } of batch) reject(error)
       // What answers next time may be another server.
       this.#place = 'unknown'
+      this.#doubts++
       this.#probeAt = 0
       return
     }
     this.#place = 'apart'
+    this.#doubts++
     for (const waiting of batch) this.#settleAlone(waiting)
   }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { createClient, createCluster } from '@redis/client'
 import { Cluster, Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { OptionError } from '../../../src/config/errors.js'
 import type { SessionStore } from '../../../src/session/store.js'
 import { beakerKeys, type RedisStoreOptions, redisStore } from '../../../src/session/stores/redis.js'
@@ -348,6 +348,67 @@ describeWith(PROGRAMS, 'on a real Redis', () => {
       const removed = await Promise.all([store.load('id0'), ...ids.map((id) => store.delete(id))])
       expect(removed.slice(1)).toEqual(ids.map(() => true))
       for (const { port } of servers) expect(await redisCli(port, 'keys', 'divided:id*')).toBe('')
+    })
+
+    test('goes by itself again after a minute, until it is known that one server still has all the keys', async () => {
+      const { sendTo } = await twoServers()
+      let used = 1
+      const proxy = {
+        withCommandOptions() {},
+        sendCommand(args: readonly (string | Buffer)[], options: object) {
+          const key = String(args[/^EVAL/.test(String(args[0])) ? 3 : 1])
+          return sendTo(key.charCodeAt(key.length - 1) % used, args, options)
+        },
+      }
+      const store = await known(open({ client: proxy, keys: { prefix: 'later:' } }))
+      const now = performance.now.bind(performance)
+      const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + 61_000)
+      onTestFinished(() => later.mockRestore())
+      used = 2
+      const ids = Array.from({ length: 40 }, (_, index) => `id${index}`)
+      for (let turn = 0; turn < 3; turn++) {
+        await Promise.all(ids.map((id) => store.save(id, Buffer.from(id), forever)))
+      }
+      for (const id of ids) expect(String((await store.load(id))?.payload)).toBe(id)
+    })
+
+    test('believes no answer about where keys are that was given before a failure', async () => {
+      const { sendTo } = await twoServers()
+      let used = 1
+      let isAway = false
+      const held: (() => void)[] = []
+      let isHolding = false
+      const proxy = {
+        withCommandOptions() {},
+        async sendCommand(args: readonly (string | Buffer)[], options: object) {
+          if (isAway) throw new Error('the proxy is exchanged')
+          const key = String(args[/^EVAL/.test(String(args[0])) ? 3 : 1])
+          const answer = await sendTo(key.charCodeAt(key.length - 1) % used, args, options)
+          if (isHolding && args[0] === 'GET') await new Promise<void>((resolve) => held.push(resolve))
+          return answer
+        },
+      }
+      const store = await known(open({ client: proxy, keys: { prefix: 'doubt:' } }))
+      const ids = Array.from({ length: 40 }, (_, index) => `id${index}`)
+      const loadAll = () => Promise.allSettled(ids.map((id) => store.load(id)))
+      const now = performance.now.bind(performance)
+      const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + 61_000)
+      onTestFinished(() => later.mockRestore())
+      isHolding = true
+      await loadAll() // looks where keys are, and hears nothing yet
+      await vi.waitFor(() => expect(held.length).toBe(64))
+      later.mockRestore()
+      isAway = true
+      await loadAll()
+      await loadAll()
+      isAway = false
+      isHolding = false
+      used = 2
+      for (const answer of held) answer()
+      for (let turn = 0; turn < 3; turn++) {
+        await Promise.all(ids.map((id) => store.save(id, Buffer.from(id), forever)))
+      }
+      for (const id of ids) expect(String((await store.load(id))?.payload)).toBe(id)
     })
 
     test('goes by itself again when a script failed, until it is known that one server still has all the keys', async () => {
