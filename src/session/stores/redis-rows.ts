@@ -2,10 +2,10 @@
 // command costs a client several microseconds, a row in a script less than one. In a cluster each goes by itself, since
 // a script may have keys of one slot only; and so it is everywhere before it is known that one server has all the keys.
 
-import { randomBytes } from 'node:crypto'
 import type { RedisAccess } from './redis-access.js'
 import type { RedisArgument, RedisLink } from './redis-link.js'
-import { loadScript, probeScript, replaceScript, rowsScript, runScript } from './redis-scripts.js'
+import { OneServer } from './redis-one-server.js'
+import { loadScript, replaceScript, rowsScript, runScript } from './redis-scripts.js'
 
 /** Something to do with one row. */
 export interface RowTask<R> {
@@ -30,40 +30,24 @@ interface Waiting {
 const MOST = 128
 const FULL = 256 * 1024
 
-/** So many keys are on one server by chance once in 850 times if it has nine tenths of all, and never if it has half. */
-const PROBES = 64
-/** When to try again where that could not be found out, in milliseconds. */
-const PROBE_AGAIN = 5000
-/** How long one server is believed to have all the keys, in milliseconds: a proxy may get another one. */
-const BELIEVED = 60_000
-
 export class RedisRows {
   readonly #access: RedisAccess
   readonly #clock: () => number
   #waiting: Waiting[] = []
   /** How long rows are that are loaded: the longest of late. */
   #rowLength = 0
-  /** Whether one server has all the keys. */
-  #place: 'together' | 'apart' | 'unknown'
-  /** By the monotonic clock, as is the next. */
-  #probeAt = 0
-  #believedUntil = 0
-  #isProbing = false
-  /** Counts what makes the answer of a probe under way worthless. */
-  #doubts = 0
-  readonly #prefix: string
+  readonly #oneServer: OneServer
 
   /** `prefix`: what keys begin with. */
   constructor(access: RedisAccess, clock: () => number, prefix: string) {
     this.#access = access
     this.#clock = clock
-    this.#prefix = prefix
-    this.#place = access.isCluster ? 'apart' : 'unknown'
+    this.#oneServer = new OneServer(access, prefix)
   }
 
   /** Rejects, naming the server, when it can't be done, or was not done in time. */
   ask<R>(task: RowTask<R>): Promise<R> {
-    if (this.#place === 'apart') return this.#askAlone(task)
+    if (this.#oneServer.isDenied) return this.#askAlone(task)
     return new Promise((resolve, reject) => {
       if (this.#waiting.push({ task, resolve, reject }) === 1) setImmediate(this.flush)
     })
@@ -73,9 +57,8 @@ export class RedisRows {
   readonly flush = (): void => {
     const all = this.#waiting
     this.#waiting = []
-    if (all.length > 1 && !this.#areTogether()) {
+    if (all.length > 1 && !this.#oneServer.isKnown()) {
       for (const waiting of all) this.#settleAlone(waiting)
-      this.#probe()
       return
     }
     for (let from = 0, to = 0; from < all.length; from = to) {
@@ -85,41 +68,6 @@ export class RedisRows {
       if (to - from === 1) this.#settleAlone(all[from]!)
       else void this.#send(all.slice(from, to))
     }
-  }
-
-  #areTogether(): boolean {
-    return this.#place === 'together' && performance.now() < this.#believedUntil
-  }
-
-  /**
-   * A proxy that divides keys among servers may send a script to the server of its first key and say nothing. So a script
-   * leaves a mark in some keys, and each is asked for by itself.
-   */
-  #probe(): void {
-    const now = performance.now()
-    if (this.#place === 'apart' || this.#isProbing || now < this.#probeAt) return
-    this.#probeAt = now + PROBE_AGAIN
-    this.#isProbing = true
-    const doubts = this.#doubts
-    const mark = randomBytes(8).toString('hex')
-    // No id has a dot: nobody takes these for rows.
-    const keys = Array.from({ length: PROBES }, (_, at) => `${this.#prefix}.${mark}.${at}`)
-    this.#access
-      .run(async (link) => {
-        await runScript(link, probeScript, keys as [string, ...string[]], [mark])
-        return Promise.all(keys.map((key) => link.send(key, ['GET', key])))
-      })
-      .then(
-        (found) => {
-          if (doubts !== this.#doubts) return
-          this.#place = found.every((value) => String(value) === mark) ? 'together' : 'apart'
-          this.#believedUntil = performance.now() + BELIEVED
-        },
-        () => {}, // As it was: the rows themselves tell what is wrong.
-      )
-      .finally(() => {
-        this.#isProbing = false
-      })
   }
 
   #askAlone<R>(task: RowTask<R>): Promise<R> {
@@ -142,14 +90,9 @@ export class RedisRows {
       if (answers !== undefined) return this.#answer(batch, answers)
     } catch (error) {
       for (const { reject } of batch) reject(error)
-      // What answers next time may be another server.
-      this.#place = 'unknown'
-      this.#doubts++
-      this.#probeAt = 0
-      return
+      return this.#oneServer.doubt()
     }
-    this.#place = 'apart'
-    this.#doubts++
+    this.#oneServer.deny()
     for (const waiting of batch) this.#settleAlone(waiting)
   }
 
