@@ -21,8 +21,8 @@ function nextName(key: string): string {
   const known = names.get(key)
   if (known !== undefined) return known
   const name = `,${quoteJson(key)}:`
-  if (key.length > LONGEST_NAME || !isPlain(key)) return name
-  if (names.size >= MOST_NAMES) names.clear()
+  // An app that makes names up (`item-4711`) fills the table once: to exchange its entries would cost more than it saves.
+  if (names.size >= MOST_NAMES || key.length > LONGEST_NAME || !isPlain(key)) return name
   // Copies: a key may be a piece of the text of a whole row.
   names.set(ownText(key), ownText(name))
   return name
