@@ -10,7 +10,7 @@ const reply = (path) => (req, res) => answer(res, req.url.endsWith('?where') ? p
 
 const kinds = {
   none: () => createServer(reply('none')),
-  // For the paths of this bench, which have two segments, and for nothing else: what is below it is not to be had.
+  // For the paths of this bench, which have two segments, and for nothing else.
   'by-hand'() {
     const apps = new Map(paths.map((path) => [path, reply(path)]))
     return createServer((req, res) => {

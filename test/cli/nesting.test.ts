@@ -1,21 +1,17 @@
 // Files whose parts stand in each other, as deep as they may and deeper than JavaScript's stack.
 
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { emptyDirectory } from '../support/directory.js'
+import { directoryOf } from '../support/directory.js'
 import { run } from '../support/main.js'
 
 /** A file of so many parts, of which the last one answers. */
 function site(parts: number): string {
-  const directory = emptyDirectory()
   const composites = Array.from({ length: parts - 1 }, (_, index) => {
     const [name, next] = [index === 0 ? 'main' : `c${index}`, index === parts - 2 ? 'end' : `c${index + 1}`]
     return `[composite:${name}]\nuse = egg:Paste#cascade\napp1 = ${next}\n`
   })
   const rest = '[app:end]\nuse = egg:sessd#redirect\nto = /elsewhere\n[server:main]\nuse = egg:Paste#http\n'
-  writeFileSync(join(directory, 'app.ini'), composites.join('') + rest)
-  return directory
+  return directoryOf({ 'app.ini': composites.join('') + rest })
 }
 
 const ways = [
